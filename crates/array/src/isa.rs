@@ -1,0 +1,131 @@
+//! Which instruction set the kernels use, and the one place where a kernel is compiled for each of them.
+use crate::Element;
+use std::sync::OnceLock;
+
+/// An instruction set that kernels are compiled for.
+///
+/// The best one that the processor has is chosen once per process. The environment variable `SLALOM_ISA`
+/// (`scalar`, `avx2` or `avx512`) caps the choice; it is meant for tests and for tools such as valgrind.
+/// On one instruction set the same program gives the same bits at any number of threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Isa {
+    /// What the target guarantees (SSE2 on x86-64, NEON on AArch64).
+    Scalar,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL.
+    Avx512,
+}
+
+impl Isa {
+    /// The instruction set in use.
+    ///
+    /// # Panics
+    /// On the first call, if `SLALOM_ISA` holds anything but `scalar`, `avx2` or `avx512`.
+    ///
+    /// ```
+    /// use slalom_array::Isa;
+    /// assert!(Isa::current() >= Isa::Scalar);
+    /// ```
+    #[inline]
+    pub fn current() -> Isa {
+        static CURRENT: OnceLock<Isa> = OnceLock::new();
+        *CURRENT.get_or_init(|| {
+            let cap = match std::env::var("SLALOM_ISA").as_deref() {
+                Err(_) | Ok("avx512") => Isa::Avx512,
+                Ok("avx2") => Isa::Avx2,
+                Ok("scalar") => Isa::Scalar,
+                Ok(other) => panic!("SLALOM_ISA: expected scalar, avx2 or avx512, got {other:?}"),
+            };
+            cap.min(Isa::detect())
+        })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn detect() -> Isa {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        match (avx2, avx512) {
+            (true, true) => Isa::Avx512,
+            (true, false) => Isa::Avx2,
+            _ => Isa::Scalar,
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn detect() -> Isa {
+        Isa::Scalar
+    }
+}
+
+/// A kernel body that is compiled once for each [`Isa`].
+///
+/// The body must be `#[inline(always)]`, as must everything that it calls in its inner loop: it is inlined into
+/// functions with the instruction set switched on, where the compiler turns plain loops into vector code.
+/// Write plain `for` loops: a closure that is not inlined is compiled without the instruction set.
+/// Fused multiply-adds happen only where the body says `mul_add`, so each `Isa` rounds in the same way.
+///
+/// ```
+/// use slalom_array::{Kernel, dispatch};
+/// struct Double<'a>(&'a mut [f32]);
+/// impl Kernel for Double<'_> {
+///     type Output = ();
+///     #[inline(always)]
+///     fn run(self) {
+///         for x in self.0 {
+///             *x *= 2.0;
+///         }
+///     }
+/// }
+/// let mut x = [1.0, 2.0];
+/// dispatch(Double(&mut x));
+/// assert_eq!(x, [2.0, 4.0]);
+/// ```
+pub trait Kernel {
+    /// What the kernel returns.
+    type Output;
+    /// Runs the kernel.
+    fn run(self) -> Self::Output;
+}
+
+/// Runs `kernel`, compiled for [`Isa::current`].
+#[inline]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    match Isa::current() {
+        // SAFETY: `Isa::current` found these features on this processor.
+        Isa::Avx512 => return unsafe { run_avx512(kernel) },
+        // SAFETY: as above.
+        Isa::Avx2 => return unsafe { run_avx2(kernel) },
+        Isa::Scalar => {}
+    }
+    run_scalar(kernel)
+}
+
+/// Runs a kernel on elements of type `T`: floating-point ones compiled for [`Isa::current`], others for the baseline
+/// only, which keeps the code small.
+#[inline]
+pub(crate) fn dispatch_for<T: Element, K: Kernel>(kernel: K) -> K::Output {
+    if const { T::DTYPE.is_float() } { dispatch(kernel) } else { run_scalar(kernel) }
+}
+
+/// Out of line, so that a caller holds no copy of the kernel.
+#[inline(never)]
+fn run_scalar<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run()
+}

@@ -1,0 +1,404 @@
+//! Elementwise kernels: one driver for any number of inputs, with full broadcasting.
+use super::Shared;
+use super::strided::{CHUNK, Rows, for_each_chunk, gather};
+use crate::isa::{Kernel, dispatch_for};
+use crate::{Array, DType, Element, Error, ErrorKind, Number, Result, Shape, with_dtype};
+use smallvec::SmallVec;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+/// A function from `N` elements to one, to be applied to whole arrays by [`map`].
+///
+/// Write it `#[inline(always)]` and without branches where it can be, so that it compiles to vector code.
+pub trait Map<T, O, const N: usize>: Copy + Send + Sync {
+    /// The function.
+    fn eval(self, x: [T; N]) -> O;
+}
+
+/// `out[i] = f([inputs[0][i], inputs[1][i], ...])` for each index of the shape that all inputs broadcast to.
+///
+/// # Errors
+/// [`ErrorKind::Shape`] if the shapes do not broadcast together, [`ErrorKind::DType`] if an input is not of type
+/// `T`, [`ErrorKind::Memory`]; all name `op`.
+///
+/// ```
+/// use slalom_array::{Array, Map, map};
+/// #[derive(Clone, Copy)]
+/// struct Hypotenuse;
+/// impl Map<f32, f32, 2> for Hypotenuse {
+///     #[inline(always)]
+///     fn eval(self, [a, b]: [f32; 2]) -> f32 {
+///         (a * a + b * b).sqrt()
+///     }
+/// }
+/// let a = Array::from_vec([2, 1], vec![3.0f32, 5.0])?;
+/// let b = Array::from_vec([2], vec![4.0f32, 12.0])?;
+/// assert_eq!(map("hypotenuse", Hypotenuse, [&a, &b])?.to_vec::<f32>()?[0], 5.0);
+/// # Ok::<(), slalom_array::Error>(())
+/// ```
+#[inline]
+pub fn map<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
+    op: &'static str,
+    kernel: K,
+    inputs: [&Array; N],
+) -> Result<Array> {
+    const { assert!(1 <= N && N <= INPUTS, "a kernel has one to four inputs") };
+    let call = Call { kernel: (&raw const kernel).cast(), loops: loop_over::<T, O, N, K> };
+    // SAFETY: the loop takes `N` inputs of type `T` and writes elements of type `O`; `kernel` outlives the call.
+    unsafe { drive(op, T::DTYPE, O::DTYPE, &inputs, &call) }
+}
+
+/// A kernel without its types, so that there is one driver for all kernels: only the loop itself is compiled for each.
+struct Call {
+    kernel: *const (),
+    loops: unsafe fn(*const (), *const *const u8, *mut u8, usize),
+}
+
+// SAFETY: kernels are `Sync`.
+unsafe impl Sync for Call {}
+
+impl Call {
+    /// # Safety
+    /// `length` elements in each of the inputs and the output of the kernel.
+    #[inline]
+    unsafe fn run(&self, from: &[*const u8], to: *mut u8, length: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.loops)(self.kernel, from.as_ptr(), to, length) }
+    }
+}
+
+/// # Safety
+/// As [`Call::run`], for a kernel of type `K`.
+unsafe fn loop_over<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
+    kernel: *const (),
+    from: *const *const u8,
+    to: *mut u8,
+    length: usize,
+) {
+    // SAFETY: the caller's promise.
+    let (kernel, from) = unsafe { (*kernel.cast::<K>(), *from.cast::<[*const T; N]>()) };
+    dispatch_for::<T, _>(Loop { kernel, from, to: to.cast::<O>(), length });
+}
+
+struct Loop<T, O, const N: usize, K> {
+    kernel: K,
+    from: [*const T; N],
+    to: *mut O,
+    length: usize,
+}
+
+impl<T: Element, O: Element, const N: usize, K: Map<T, O, N>> Kernel for Loop<T, O, N, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Loop { kernel, from, to, length } = self;
+        for i in 0..length {
+            // SAFETY: `loop_over` makes it for `length` elements in each place.
+            unsafe {
+                let mut x = [*from[0].add(i); N];
+                for k in 1..N {
+                    x[k] = *from[k].add(i);
+                }
+                to.add(i).write(kernel.eval(x));
+            }
+        }
+    }
+}
+
+/// The most inputs that a kernel may have.
+const INPUTS: usize = 4;
+
+/// Applies a kernel to whole arrays.
+///
+/// # Safety
+/// The kernel takes as many inputs, of type `dtype`, and writes elements of type `result`.
+unsafe fn drive(
+    op: &'static str,
+    dtype: DType,
+    result: DType,
+    inputs: &[&Array],
+    call: &Call,
+) -> Result<Array> {
+    let first = inputs[0];
+    let alike = |a: &&Array| a.dtype() == dtype && a.is_contiguous() && a.shape() == first.shape();
+    if !inputs.iter().all(alike) {
+        // SAFETY: the caller's promise.
+        return unsafe { drive_strided(op, dtype, result, inputs, call) };
+    }
+    let out = Array::uninit(first.shape().clone(), result)?;
+    let length = out.len();
+    let mut from = [ptr::null(); INPUTS];
+    for (from, input) in from.iter_mut().zip(inputs) {
+        *from = input.as_bytes();
+    }
+    let (from, to) = (&from[..inputs.len()], out.as_bytes().cast_mut());
+    if length <= 2 * CHUNK {
+        // SAFETY: `length` elements everywhere, and the output is ours.
+        unsafe { call.run(from, to, length) };
+        return Ok(out);
+    }
+    let (from, to) = (&Shared::new(from.as_ptr().cast_mut()), Shared::new(to));
+    for_each_chunk(length, &|start, end| {
+        let mut at = [ptr::null(); INPUTS];
+        // SAFETY: the range lies in inputs and output, and no two chunks write the same.
+        unsafe {
+            for (k, at) in at.iter_mut().enumerate().take(inputs.len()) {
+                *at = (*from.get().add(k)).add(start * dtype.size());
+            }
+            call.run(&at[..inputs.len()], to.get().add(start * result.size()), end - start);
+        }
+    });
+    Ok(out)
+}
+
+/// Elements that are gathered, block by block, before the loop over a kernel.
+const BLOCK: usize = 1 << 10;
+
+/// [`drive`] for inputs of any strides and shapes that broadcast together.
+///
+/// # Safety
+/// As [`drive`].
+#[inline(never)]
+unsafe fn drive_strided(
+    op: &'static str,
+    dtype: DType,
+    result: DType,
+    inputs: &[&Array],
+    call: &Call,
+) -> Result<Array> {
+    for input in inputs {
+        input.expect_dtype(op, dtype)?;
+    }
+    let shape = broadcast_all(op, inputs)?;
+    let walks: SmallVec<[Rows<1>; INPUTS]> =
+        inputs.iter().map(|a| Rows::new(&shape, [&a.broadcast_strides(&shape)])).collect();
+    let out = Array::uninit(shape, result)?;
+    let to = Shared::new(out.as_bytes().cast_mut());
+    for_each_chunk(out.len(), &|start, end| {
+        let mut space = [const { MaybeUninit::<[u64; BLOCK]>::uninit() }; INPUTS];
+        let mut filled = [false; INPUTS];
+        for begin in (start..end).step_by(BLOCK) {
+            let stop = (begin + BLOCK).min(end);
+            let mut from = [ptr::null(); INPUTS];
+            // SAFETY: the elements exist under the strides of their input, a block holds as many, and no two chunks
+            // write the same.
+            unsafe {
+                for (k, (input, walk)) in inputs.iter().zip(&walks).enumerate() {
+                    let near = space[k].as_mut_ptr().cast::<u8>();
+                    from[k] = near;
+                    if walk.is_flat() {
+                        from[k] = input.as_bytes().add(begin * dtype.size());
+                    } else if !filled[k] {
+                        gather_bytes(input.as_bytes(), dtype.size(), walk, (begin, stop), near);
+                        // A single repeated element fills its block once.
+                        filled[k] = walk.is_constant();
+                    }
+                }
+                call.run(&from[..inputs.len()], to.get().add(begin * result.size()), stop - begin);
+            }
+        }
+    });
+    Ok(out)
+}
+
+/// [`gather`] for elements of `size` bytes.
+///
+/// # Safety
+/// As [`gather`].
+unsafe fn gather_bytes(from: *const u8, size: usize, walk: &Rows<1>, range: (usize, usize), to: *mut u8) {
+    // SAFETY: the caller's promise; elements are only copied, so another type of their size will do.
+    unsafe {
+        match size {
+            8 => gather(from.cast::<i64>(), walk, range, to.cast()),
+            4 => gather(from.cast::<i32>(), walk, range, to.cast()),
+            _ => gather(from.cast::<bool>(), walk, range, to.cast()),
+        }
+    }
+}
+
+/// `target[i] = f([target[i], input[i]])` in place, with the input broadcast to the target's shape.
+///
+/// # Errors
+/// As [`map`]; also [`ErrorKind::Shape`] if the input does not broadcast to the target. Nothing is written then. A
+/// target that is strided or shares its memory is copied first (which [`memory::Stats`](crate::memory::Stats)
+/// counts).
+pub fn map_assign<T: Element, K: Map<T, T, 2>>(
+    op: &'static str,
+    kernel: K,
+    target: &mut Array,
+    input: &Array,
+) -> Result<()> {
+    input.expect_dtype(op, T::DTYPE)?;
+    if input.shape() == target.shape()
+        && let Some(from) = input.as_slice::<T>()
+        && from.len() <= BLOCK
+    {
+        let to = target.make_mut::<T>()?;
+        dispatch_for::<T, _>(InPlace { kernel, to, from });
+        return Ok(());
+    }
+    let shape = target.shape().clone();
+    if *input.shape() != shape && input.shape().broadcast(&shape).ok().as_ref() != Some(&shape) {
+        let expected = format!("a shape that broadcasts to {shape}");
+        return Err(Error::new(ErrorKind::Shape, op, expected, input.shape()));
+    }
+    let walk = Rows::new(&shape, [&input.broadcast_strides(&shape)]);
+    let elements = target.make_mut::<T>()?;
+    let (length, to) = (elements.len(), Shared::new(elements.as_mut_ptr()));
+    for_each_chunk(length, &|start, end| {
+        let mut space = MaybeUninit::<[T; BLOCK]>::uninit();
+        for begin in (start..end).step_by(BLOCK) {
+            let n = (end - begin).min(BLOCK);
+            // SAFETY: the elements exist under the strides of the input, a block holds as many, and no two chunks
+            // change the same.
+            unsafe {
+                let mut from = input.as_ptr::<T>().wrapping_add(begin);
+                if !walk.is_flat() {
+                    gather(input.as_ptr::<T>(), &walk, (begin, begin + n), space.as_mut_ptr().cast());
+                    from = space.as_ptr().cast();
+                }
+                let to = std::slice::from_raw_parts_mut(to.get().add(begin), n);
+                dispatch_for::<T, _>(InPlace { kernel, to, from: std::slice::from_raw_parts(from, n) });
+            }
+        }
+    });
+    Ok(())
+}
+
+struct InPlace<'a, T, K> {
+    kernel: K,
+    to: &'a mut [T],
+    from: &'a [T],
+}
+
+impl<T: Element, K: Map<T, T, 2>> Kernel for InPlace<'_, T, K> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for (x, y) in self.to.iter_mut().zip(self.from) {
+            *x = self.kernel.eval([*x, *y]);
+        }
+    }
+}
+
+/// The shape that all inputs broadcast to.
+pub(crate) fn broadcast_all(op: &'static str, inputs: &[&Array]) -> Result<Shape> {
+    let mut shape = inputs[0].shape().clone();
+    for input in &inputs[1..] {
+        shape = shape.broadcast(input.shape()).map_err(|_| {
+            let got: Vec<String> = inputs.iter().map(|a| a.shape().to_string()).collect();
+            Error::new(ErrorKind::Shape, op, "shapes that broadcast together", got.join(" and "))
+        })?;
+    }
+    shape.num_elements()?;
+    Ok(shape)
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Identity;
+
+impl<T: Element> Map<T, T, 1> for Identity {
+    #[inline(always)]
+    fn eval(self, [x]: [T; 1]) -> T {
+        x
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Cast;
+
+impl<T: Number, O: Number> Map<T, O, 1> for Cast {
+    #[inline(always)]
+    fn eval(self, [x]: [T; 1]) -> O {
+        if T::DTYPE.is_float() { O::from_f64(x.to_f64()) } else { O::from_i64(x.to_i64()) }
+    }
+}
+
+/// Conversion to another element type.
+pub(crate) fn cast(array: &Array, dtype: DType) -> Result<Array> {
+    with_dtype!(array.dtype(), T => with_dtype!(dtype, O => map::<T, O, 1, _>("cast", Cast, [array])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Copy)]
+    struct Combine;
+    impl Map<i32, i64, 2> for Combine {
+        #[inline(always)]
+        fn eval(self, [a, b]: [i32; 2]) -> i64 {
+            1000 * a as i64 + b as i64
+        }
+    }
+
+    fn iota(shape: &[usize]) -> Array {
+        Array::from_vec(shape, (0..shape.iter().product::<usize>() as i32).collect()).unwrap()
+    }
+
+    /// Element `index` of `a` broadcast, by the definition.
+    fn at(a: &[usize], out: &[usize], index: usize) -> i32 {
+        let (mut rest, mut place, mut step) = (index, 0, 1);
+        for axis in (0..out.len()).rev() {
+            let i = rest % out[axis];
+            rest /= out[axis];
+            if let Some(own) = (axis + a.len()).checked_sub(out.len()) {
+                place += if a[own] == 1 { 0 } else { i * step };
+                step *= a[own];
+            }
+        }
+        place as i32
+    }
+
+    proptest! {
+        #[test]
+        fn broadcasts_by_the_definition(full in prop::collection::vec(0usize..4, 0..5), ones in any::<[u8; 2]>()) {
+            let narrowed = |mask: u8| -> Vec<usize> {
+                let axes = full.iter().enumerate().map(|(i, &n)| if mask >> i & 1 == 1 { 1 } else { n });
+                axes.skip(if mask >> 7 == 1 { full.len() / 2 } else { 0 }).collect()
+            };
+            let (a, b) = (narrowed(ones[0]), narrowed(ones[1]));
+            let out = map("combine", Combine, [&iota(&a), &iota(&b)]).unwrap();
+            let shape = out.shape().to_vec();
+            let want: Vec<i64> = (0..out.len())
+                .map(|i| 1000 * at(&a, &shape, i) as i64 + at(&b, &shape, i) as i64)
+                .collect();
+            prop_assert_eq!(out.to_vec::<i64>().unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn large_strided_inputs_match_a_loop() {
+        let a = iota(&[300, 401]).transpose(&[1, 0]).unwrap();
+        let b = iota(&[401, 1]);
+        let out = map("combine", Combine, [&a, &b]).unwrap().to_vec::<i64>().unwrap();
+        for i in (0..out.len()).step_by(97) {
+            assert_eq!(out[i], 1000 * ((i % 300) * 401 + i / 300) as i64 + (i / 300) as i64);
+        }
+    }
+
+    #[test]
+    fn in_place() {
+        #[derive(Clone, Copy)]
+        struct Add;
+        impl Map<i32, i32, 2> for Add {
+            #[inline(always)]
+            fn eval(self, [a, b]: [i32; 2]) -> i32 {
+                a + b
+            }
+        }
+        let mut a = iota(&[2, 3]);
+        let place = a.as_ptr::<i32>();
+        let old = a.clone();
+        map_assign("add", Add, &mut a, &iota(&[3])).unwrap();
+        assert_eq!(old.to_vec::<i32>().unwrap(), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(a.to_vec::<i32>().unwrap(), [0, 2, 4, 3, 5, 7]);
+        let moved = a.as_ptr::<i32>();
+        assert_ne!(moved, place);
+        map_assign("add", Add, &mut a, &iota(&[2, 1])).unwrap();
+        assert_eq!((a.as_ptr::<i32>(), a.to_vec::<i32>().unwrap()), (moved, vec![0, 2, 4, 4, 6, 8]));
+        assert!(map_assign("add", Add, &mut a, &iota(&[5])).is_err());
+    }
+}

@@ -1,0 +1,29 @@
+//! The kernels.
+#![allow(clippy::needless_range_loop)] // several arrays are walked over in step
+
+pub(crate) mod elementwise;
+pub(crate) mod gemm;
+pub(crate) mod index;
+pub(crate) mod matmul;
+pub(crate) mod reduce;
+pub(crate) mod softmax;
+pub(crate) mod strided;
+
+/// A pointer that the chunks of a kernel share. Whoever uses it answers for the absence of races.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<T>(*mut T);
+// SAFETY: each use of the pointer says why nobody writes what another thread reads or writes.
+unsafe impl<T> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(pointer: *mut T) -> Shared<T> {
+        Shared(pointer)
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(self) -> *mut T {
+        self.0
+    }
+}

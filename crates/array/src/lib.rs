@@ -1,0 +1,31 @@
+//! Strided arrays on pooled memory, and the kernels that compute on them.
+mod array;
+mod display;
+mod dtype;
+mod error;
+mod float;
+mod isa;
+mod kernels;
+pub mod memory;
+mod number;
+pub mod parallel;
+mod random;
+mod shape;
+
+pub use array::{Array, Uninit};
+pub use dtype::{DType, Element};
+pub use error::{Error, ErrorKind, Result};
+pub use float::Float;
+pub use isa::{Isa, Kernel, dispatch};
+pub use kernels::elementwise::{Map, map, map_assign};
+pub use kernels::gemm::FusedActivation;
+pub use kernels::index::{concat, gather, one_hot, scatter_add, sum_duplicates, unslice};
+pub use kernels::matmul::matmul;
+pub use kernels::reduce::{Reduction, argmax, argmin, reduce, reduce_map, sum_to};
+pub use kernels::softmax::{
+    log_softmax, log_softmax_grad, logsumexp, softmax, softmax_cross_entropy, softmax_cross_entropy_grad,
+    softmax_grad, sparse_softmax_cross_entropy, sparse_softmax_cross_entropy_grad,
+};
+pub use number::Number;
+pub use random::{Generator, Integer, Philox};
+pub use shape::Shape;
