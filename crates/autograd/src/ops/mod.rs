@@ -1,0 +1,22 @@
+//! The ops: forward and gradient side by side, one family in each file.
+pub(crate) mod activations;
+pub(crate) mod arithmetic;
+pub(crate) mod binary;
+pub(crate) mod bivariate;
+pub(crate) mod compare;
+pub(crate) mod concat;
+pub(crate) mod cross_entropy;
+pub(crate) mod elementary;
+pub(crate) mod extreme;
+pub(crate) mod floor_division;
+pub(crate) mod index;
+pub(crate) mod matmul;
+pub(crate) mod moments;
+pub(crate) mod reduce;
+pub(crate) mod rounding;
+pub(crate) mod select;
+pub(crate) mod shape;
+pub(crate) mod slice;
+pub(crate) mod softmax;
+pub(crate) mod squared_error;
+pub(crate) mod unary;

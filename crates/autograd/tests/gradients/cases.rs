@@ -1,0 +1,116 @@
+//! Random inputs.
+use slalom_array::Array;
+use slalom_autograd::Tensor;
+
+/// SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, 2014).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From `0..n`.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    fn uniform(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// What values an input may have: where an op is smooth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Domain {
+    /// Between two numbers.
+    Between(f64, f64),
+    /// Within 2 of zero, at least this far from it.
+    Around(f64),
+    /// Multiples of 0.2, moved by this much: inputs of different grids differ.
+    Grid(f64),
+    /// All different by 0.1 at least.
+    Distinct,
+}
+
+impl Domain {
+    fn draw(self, random: &mut Random, n: usize) -> Vec<f64> {
+        if self == Domain::Distinct {
+            let mut values: Vec<f64> = (0..n).map(|i| 0.15 * i as f64 - 0.5).collect();
+            (1..n).rev().for_each(|i| values.swap(i, random.below(i + 1)));
+            return values;
+        }
+        let one = |random: &mut Random| match self {
+            Domain::Between(low, high) => random.uniform(low, high),
+            Domain::Around(gap) => random.uniform(gap, 2.0) * if random.below(2) == 0 { 1.0 } else { -1.0 },
+            Domain::Grid(offset) => 0.2 * (random.below(17) as f64 - 8.0) + offset,
+            Domain::Distinct => unreachable!("drawn above"),
+        };
+        (0..n).map(|_| one(random)).collect()
+    }
+
+    /// A tensor with values of this domain, contiguous, transposed or sliced.
+    pub(crate) fn tensor(self, random: &mut Random, shape: &[usize]) -> Tensor {
+        let n = shape.iter().product();
+        let values = self.draw(random, n);
+        let layout = random.below(4);
+        let array = match layout {
+            1 if shape.len() > 1 => {
+                let axes: Vec<usize> = (0..shape.len()).rev().collect();
+                let turned: Vec<usize> = shape.iter().rev().copied().collect();
+                Array::from_vec(turned, values).and_then(|a| a.transpose(&axes))
+            }
+            2 if !shape.is_empty() => {
+                let axis = random.below(shape.len());
+                let mut wide = shape.to_vec();
+                wide[axis] = 2 * shape[axis] + 1;
+                let filler = self.draw(random, wide.iter().product());
+                Array::from_vec(wide, filler).and_then(|a| a.slice(axis, 1, shape[axis], 2))
+            }
+            3 if !shape.is_empty() && n > 0 => {
+                let axis = random.below(shape.len());
+                Array::from_vec(shape, values).and_then(|a| a.slice(axis, shape[axis] - 1, shape[axis], -1))
+            }
+            _ => Array::from_vec(shape, values),
+        };
+        array.unwrap().into()
+    }
+}
+
+/// The shape of case `number`: a scalar, an empty one, one of rank 5, then random ones of at most 8 elements.
+pub(crate) fn shape(
+    random: &mut Random,
+    number: usize,
+    ranks: std::ops::RangeInclusive<usize>,
+) -> Vec<usize> {
+    let (low, high) = (*ranks.start(), *ranks.end());
+    let rank = match number {
+        0 => low,
+        1 => low.max(2).min(high),
+        2 => high,
+        _ => low + random.below(high - low + 1),
+    };
+    let mut shape: Vec<usize> = (0..rank).map(|_| 1 + random.below(3)).collect();
+    while shape.iter().product::<usize>() > 8 {
+        let axis = random.below(rank);
+        shape[axis] = (shape[axis] - 1).max(1);
+    }
+    if number == 1 && rank > 0 {
+        let axis = random.below(rank);
+        shape[axis] = 0;
+    }
+    shape
+}
+
+/// A shape that broadcasts to the given one: with axes of length 1, or without outer axes.
+pub(crate) fn narrowed(random: &mut Random, shape: &[usize]) -> Vec<usize> {
+    let mut narrow: Vec<usize> = shape.iter().map(|&n| if random.below(3) == 0 { 1 } else { n }).collect();
+    if random.below(3) == 0 {
+        narrow.drain(..random.below(narrow.len() + 1));
+    }
+    narrow
+}
