@@ -1,0 +1,343 @@
+//! Variables: shared, named, mutable tensors.
+use crate::Constraint;
+use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
+use slalom_autograd::{
+    AsTensor, Gradients, Op, Outputs, Saves, Source, SourceKey, Tensor, Trace, VariableId, Vjp, defer,
+    forget_variable, next_version, operators, read_variable,
+};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A shared, named, mutable tensor of fixed shape and element type: what an optimizer trains (`tf.Variable`).
+///
+/// Cloning gives another handle to the same variable. Handles may be used from several threads: a reader sees the old
+/// or the new value, never half of one. While a tape records, reading a trainable variable has the tape watch it.
+///
+/// ```
+/// use slalom_variable::Variable;
+/// let v = Variable::new(2.0f32).named("v");
+/// let loss = 3.0 * &v * &v;
+/// assert_eq!(loss.item()?, 12.0);
+/// v.assign_add(&v.value())?;
+/// assert_eq!(v.value().item()?, 4.0);
+/// # Ok::<(), slalom_array::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Variable(Arc<Inner>);
+
+struct Inner {
+    id: VariableId,
+    name: String,
+    shape: Shape,
+    dtype: DType,
+    trainable: bool,
+    constraint: Option<Arc<dyn Constraint>>,
+    state: Mutex<State>,
+    /// Signalled when an update puts the value back.
+    returned: Condvar,
+}
+
+struct State {
+    /// `None` while an update works on the buffer.
+    value: Option<Array>,
+    version: u64,
+    /// Threads that wait for the value to come back.
+    waiting: usize,
+}
+
+impl Inner {
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state with the value in it. Waits for an update to finish: updates never depend on another thread's
+    /// progress, so this ends.
+    #[inline]
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        while state.value.is_none() {
+            state.waiting += 1;
+            state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+        }
+        state
+    }
+
+    fn read(&self) -> (Array, u64) {
+        let state = self.settled();
+        (state.value.clone().expect("settled"), state.version)
+    }
+}
+
+impl Variable {
+    /// A trainable variable with this initial value, named `Variable`.
+    pub fn new(initial: impl Into<Array>) -> Variable {
+        let value = initial.into();
+        Variable(Arc::new(Inner {
+            id: VariableId::allocate(),
+            name: "Variable".to_owned(),
+            shape: value.shape().clone(),
+            dtype: value.dtype(),
+            trainable: true,
+            constraint: None,
+            state: Mutex::new(State { value: Some(value), version: next_version(), waiting: 0 }),
+            returned: Condvar::new(),
+        }))
+    }
+
+    /// Changes what a new variable is; only before its handle has been cloned.
+    fn configure(mut self, change: impl FnOnce(&mut Inner)) -> Variable {
+        change(Arc::get_mut(&mut self.0).expect("a variable is configured before its handle is cloned"));
+        self
+    }
+
+    /// The same variable under another name. Names need not be unique; they name slots and appear in messages.
+    ///
+    /// # Panics
+    /// If the handle has been cloned.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Variable {
+        self.configure(|inner| inner.name = name.into())
+    }
+
+    /// The same variable, which tapes do not watch by themselves.
+    ///
+    /// # Panics
+    /// If the handle has been cloned.
+    #[must_use]
+    pub fn untrainable(self) -> Variable {
+        self.configure(|inner| inner.trainable = false)
+    }
+
+    /// The same variable with a constraint: optimizers apply it after each update.
+    ///
+    /// # Panics
+    /// If the handle has been cloned.
+    #[must_use]
+    pub fn constrained(self, constraint: impl Constraint + 'static) -> Variable {
+        self.configure(|inner| inner.constraint = Some(Arc::new(constraint)))
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The shape, which never changes.
+    #[inline]
+    pub fn shape(&self) -> &Shape {
+        &self.0.shape
+    }
+
+    /// The element type, which never changes.
+    #[inline]
+    pub fn dtype(&self) -> DType {
+        self.0.dtype
+    }
+
+    /// Whether tapes watch the variable by themselves, and models list it among their trainable variables.
+    pub fn is_trainable(&self) -> bool {
+        self.0.trainable
+    }
+
+    /// The constraint that optimizers apply after each update.
+    pub fn constraint(&self) -> Option<&dyn Constraint> {
+        self.0.constraint.as_deref()
+    }
+
+    /// The number under which tapes know the variable, for `watch_variable`; unique while the variable lives.
+    #[inline]
+    pub fn id(&self) -> &VariableId {
+        &self.0.id
+    }
+
+    /// Whether both handles are of one variable.
+    #[inline]
+    pub fn same(&self, other: &Variable) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The value. A read, which tapes and traces record.
+    #[inline]
+    pub fn value(&self) -> Tensor {
+        let (value, version) = self.0.read();
+        read_variable(&self.0.id, version, self.0.trainable, value, || Arc::new(Read(self.clone())))
+    }
+
+    /// The value as an array: a read that nothing records.
+    #[inline]
+    pub fn array(&self) -> Array {
+        self.0.read().0
+    }
+
+    /// Replaces the value. While a trace records, the replacement happens at each run instead of now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] or [`ErrorKind::DType`], if those of `value` are not the variable's.
+    pub fn assign(&self, value: impl AsTensor) -> Result<()> {
+        let value = value.as_tensor();
+        self.check("assign", value.shape(), value.dtype())?;
+        if Trace::is_recording() {
+            defer(Assign(self.clone()), &value);
+            forget_variable(&self.0.id);
+            return Ok(());
+        }
+        self.store(value.into_owned().into());
+        Ok(())
+    }
+
+    /// Adds to the value, in place where nothing else holds its memory.
+    ///
+    /// # Errors
+    /// As [`assign`](Variable::assign).
+    pub fn assign_add(&self, delta: impl AsTensor) -> Result<()> {
+        let delta = delta.as_tensor();
+        self.check("assign_add", delta.shape(), delta.dtype())?;
+        self.assign(operators::add(&self.value(), &delta))
+    }
+
+    /// Subtracts from the value.
+    ///
+    /// # Errors
+    /// As [`assign`](Variable::assign).
+    pub fn assign_sub(&self, delta: impl AsTensor) -> Result<()> {
+        let delta = delta.as_tensor();
+        self.check("assign_sub", delta.shape(), delta.dtype())?;
+        self.assign(operators::sub(&self.value(), &delta))
+    }
+
+    fn check(&self, op: &'static str, shape: &Shape, dtype: DType) -> Result<()> {
+        let error = if *shape != self.0.shape {
+            Error::new(ErrorKind::Shape, op, format!("shape {}", self.0.shape), shape)
+        } else if dtype != self.0.dtype {
+            Error::new(ErrorKind::DType, op, format!("dtype {}", self.0.dtype), dtype)
+        } else {
+            return Ok(());
+        };
+        Err(error.context(format_args!("variable {:?}", self.0.name)))
+    }
+
+    fn store(&self, value: Array) {
+        let mut state = self.0.settled();
+        let old = state.value.replace(value);
+        state.version = next_version();
+        drop(state);
+        drop(old);
+    }
+
+    /// Takes the value out to change it. Readers on other threads wait until the guard is dropped, so nothing that
+    /// can take up foreign work may happen meanwhile, least of all a call of user code.
+    ///
+    /// Where something else holds the memory, changing it copies it first.
+    #[inline]
+    pub fn update(&self) -> Update {
+        let value = self.0.settled().value.take();
+        Update { variable: self.clone(), value }
+    }
+}
+
+/// The value of a variable, taken out to be changed; dropping it puts the value back.
+pub struct Update {
+    variable: Variable,
+    value: Option<Array>,
+}
+
+impl Update {
+    /// The value, to change in place or to replace by one of the same shape and element type.
+    #[inline]
+    pub fn array(&mut self) -> &mut Array {
+        self.value.as_mut().expect("held until dropped")
+    }
+}
+
+impl Drop for Update {
+    #[inline]
+    fn drop(&mut self) {
+        let inner = &*self.variable.0;
+        let mut state = inner.lock();
+        state.value = self.value.take();
+        state.version = next_version();
+        if state.waiting > 0 {
+            inner.returned.notify_all();
+        }
+    }
+}
+
+/// What a trace records of a read.
+#[derive(Debug)]
+struct Read(Variable);
+
+impl Op for Read {
+    fn name(&self) -> &'static str {
+        "read_variable"
+    }
+    fn forward(&self, _inputs: &[&Array]) -> Result<Outputs> {
+        Ok([self.0.array()].into_iter().collect())
+    }
+    fn saves(&self) -> Saves {
+        Saves::Nothing
+    }
+    fn vjp(&self, _cx: &Vjp<'_>) -> Result<Gradients> {
+        Ok(Gradients::new())
+    }
+}
+
+/// What a trace records of an assignment.
+#[derive(Debug)]
+struct Assign(Variable);
+
+impl Op for Assign {
+    fn name(&self) -> &'static str {
+        "assign_variable"
+    }
+    fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
+        self.0.store(inputs[0].clone());
+        Ok([inputs[0].clone()].into_iter().collect())
+    }
+    fn saves(&self) -> Saves {
+        Saves::Nothing
+    }
+    fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
+        Err(cx.no_gradient("an assignment"))
+    }
+    fn is_differentiable(&self) -> bool {
+        false
+    }
+    fn has_effect(&self) -> bool {
+        true
+    }
+}
+
+impl AsTensor for Variable {
+    #[inline]
+    fn as_tensor(&self) -> Cow<'_, Tensor> {
+        Cow::Owned(self.value())
+    }
+}
+
+impl AsRef<Variable> for Variable {
+    fn as_ref(&self) -> &Variable {
+        self
+    }
+}
+
+impl Source for Variable {
+    fn key(&self) -> SourceKey<'_> {
+        SourceKey::Variable { id: &self.0.id, shape: self.0.shape.clone(), dtype: self.0.dtype }
+    }
+}
+
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Variable({:?}, {:?})", self.0.name, self.array())
+    }
+}
+
+slalom_autograd::operators!(pairs
+    Variable, Variable; Variable, &Variable; &Variable, Variable; &Variable, &Variable;
+    Variable, Tensor; Variable, &Tensor; &Variable, Tensor; &Variable, &Tensor;
+    Tensor, Variable; Tensor, &Variable; &Tensor, Variable; &Tensor, &Variable;
+);
+slalom_autograd::operators!(scalars Variable, &Variable);
