@@ -1,0 +1,144 @@
+//! Typed arguments from a config.
+use super::FromValue;
+use super::value::{Config, keys};
+use crate::schedules::{self, Schedule, Schedules};
+use slalom_array::{Error, ErrorKind, Result};
+
+/// A hyperparameter as it stands in a config.
+#[derive(Debug)]
+pub enum NumberOrSchedule {
+    /// A number.
+    Number(f64),
+    /// A schedule, in an envelope of its own.
+    Schedule(Box<dyn Schedule>),
+}
+
+/// Takes typed arguments from a config, and knows in the end whether anything else was in it.
+///
+/// ```
+/// use slalom_optim::config::{Reader, object};
+/// use slalom_optim::schedules;
+///
+/// let config = object([("momentum", 0.9.into()), ("nestrov", true.into())]);
+/// let mut reader = Reader::new("SGD", &config, schedules::registry());
+/// assert_eq!(reader.take::<f64>("momentum")?, 0.9);
+/// assert_eq!(reader.take_or("nesterov", false)?, false);
+/// let error = reader.finish().unwrap_err();
+/// assert_eq!(error.to_string(), "SGD.from_config: expected only `momentum`, `nesterov`, got also `nestrov`");
+/// # Ok::<(), slalom_array::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Reader<'a> {
+    class_name: &'a str,
+    config: &'a Config,
+    schedules: Schedules<'a>,
+    /// The keys that were asked for, found or not: those that are allowed.
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of the config of an object of the class. Schedules within it come from `schedules`.
+    pub fn new(class_name: &'a str, config: &'a Config, schedules: Schedules<'a>) -> Reader<'a> {
+        Reader { class_name, config, schedules, asked: Vec::new() }
+    }
+
+    /// Whether the config has the key. The key does not become an allowed one by that.
+    pub fn contains(&self, key: &str) -> bool {
+        self.config.contains_key(key)
+    }
+
+    /// The argument `key`, which must be there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], if the key is missing or its value is not of the type.
+    pub fn take<T: FromValue>(&mut self, key: &'static str) -> Result<T> {
+        self.take_with(key, T::expected, T::from_value)?.ok_or_else(|| self.missing(key, T::expected()))
+    }
+
+    /// The argument `key`, or the default where it is missing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], if the value is not of the type.
+    pub fn take_or<T: FromValue>(&mut self, key: &'static str, default: T) -> Result<T> {
+        Ok(self.take_with(key, T::expected, T::from_value)?.unwrap_or(default))
+    }
+
+    /// The hyperparameter `key`, a number or a schedule in an envelope, which must be there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], if the key is missing or neither a number nor an envelope; the errors of the schedule.
+    pub fn take_hyper(&mut self, key: &'static str) -> Result<NumberOrSchedule> {
+        self.hyper(key)?.ok_or_else(|| self.missing(key, "a number or a schedule".into()))
+    }
+
+    /// The hyperparameter `key`, a number or a schedule in an envelope, or the default where it is missing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], if the value is neither a number nor an envelope; the errors of the schedule.
+    pub fn take_hyper_or(&mut self, key: &'static str, default: f64) -> Result<NumberOrSchedule> {
+        Ok(self.hyper(key)?.unwrap_or(NumberOrSchedule::Number(default)))
+    }
+
+    /// The schedule `key` in an envelope, which must be there: for schedules that are made of others.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], if the key is missing or not an envelope; the errors of the schedule.
+    pub fn take_schedule(&mut self, key: &'static str) -> Result<Box<dyn Schedule>> {
+        match self.take_hyper(key)? {
+            NumberOrSchedule::Schedule(schedule) => Ok(schedule),
+            NumberOrSchedule::Number(number) => {
+                Err(self.error(format!("a schedule for `{key}`"), format!("the number {number}")))
+            }
+        }
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with the allowed keys, if the config has a key that was not asked for.
+    pub fn finish(self) -> Result<()> {
+        let unknown: Vec<_> = self.config.keys().filter(|key| !self.asked.contains(&key.as_str())).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        Err(self.error(format!("only {}", keys(&self.asked)), format!("also {}", keys(unknown))))
+    }
+
+    fn hyper(&mut self, key: &'static str) -> Result<Option<NumberOrSchedule>> {
+        match self.config.get(key) {
+            Some(envelope) if envelope.is_object() => {
+                self.asked.push(key);
+                let schedule = schedules::deserialize_with(envelope, self.schedules);
+                let place = || format!("{}.from_config: `{key}`", self.class_name);
+                schedule
+                    .map(|it| Some(NumberOrSchedule::Schedule(it)))
+                    .map_err(|error| error.context(place()))
+            }
+            _ => {
+                let expected = || "a number or a schedule".into();
+                Ok(self.take_with(key, expected, f64::from_value)?.map(NumberOrSchedule::Number))
+            }
+        }
+    }
+
+    fn take_with<T>(
+        &mut self,
+        key: &'static str,
+        expected: impl Fn() -> String,
+        read: impl Fn(&serde_json::Value) -> Result<T, String>,
+    ) -> Result<Option<T>> {
+        self.asked.push(key);
+        let Some(value) = self.config.get(key) else { return Ok(None) };
+        read(value).map(Some).map_err(|found| self.error(format!("{} for `{key}`", expected()), found))
+    }
+
+    #[cold]
+    fn missing(&self, key: &str, expected: String) -> Error {
+        self.error(format!("{expected} for `{key}`"), format!("a config with {}", keys(self.config.keys())))
+    }
+
+    #[cold]
+    fn error(&self, expected: String, got: String) -> Error {
+        Error::new(ErrorKind::Config, format!("{}.from_config", self.class_name), expected, got)
+    }
+}

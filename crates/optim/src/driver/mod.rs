@@ -1,0 +1,199 @@
+//! The driver of element rules: one parallel region over all elements of all variables.
+mod kernel;
+mod rows;
+
+use crate::{ElementRule, Item, Step};
+use kernel::Work;
+pub(crate) use rows::Rows;
+use slalom_array::{Array, DType, Float, Map, Result, Shape, dispatch, map, parallel};
+use smallvec::SmallVec;
+use std::marker::PhantomData;
+
+/// How many slots an element rule can have.
+pub(crate) const MAX_SLOTS: usize = 4;
+/// Elements that one thread works on at a time. Fixed, so that the work is cut by its size alone.
+const CHUNK: usize = 1 << 14;
+/// Up to this many elements in all, one thread does everything.
+const SERIAL: usize = 1 << 15;
+/// Variables begin at multiples of this many elements, so that no two threads write to one cache line.
+const LINE: usize = 16;
+
+/// What clipping makes of the elements of a gradient: `clamp(g, -limit, limit) · scale`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Clip {
+    pub(crate) limit: f64,
+    pub(crate) scale: f64,
+}
+
+impl Clip {
+    pub(crate) const NONE: Clip = Clip { limit: f64::INFINITY, scale: 1.0 };
+
+    /// The same in the precision of the elements.
+    #[inline(always)]
+    fn cast<F: Float>(self) -> ClipBy<F> {
+        ClipBy { limit: F::from_f64(self.limit), scale: F::from_f64(self.scale) }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ClipBy<F> {
+    limit: F,
+    scale: F,
+}
+
+impl<F: Float> ClipBy<F> {
+    #[inline(always)]
+    fn apply(self, g: F) -> F {
+        g.clamp(-self.limit, self.limit) * self.scale
+    }
+}
+
+impl<F: Float + slalom_array::Element> Map<F, F, 1> for ClipBy<F> {
+    #[inline(always)]
+    fn eval(self, [g]: [F; 1]) -> F {
+        self.apply(g)
+    }
+}
+
+/// A gradient that has been checked: contiguous, of the variable's shape and element type, indices in range.
+#[derive(Debug)]
+pub(crate) enum Checked {
+    Dense(Array),
+    Sparse(Rows),
+}
+
+/// A checked gradient and what is still to be done with its elements.
+#[derive(Debug)]
+pub(crate) struct Update {
+    pub(crate) gradient: Checked,
+    pub(crate) clip: Clip,
+}
+
+impl Update {
+    pub(crate) fn to_dense(&self, shape: &Shape) -> Result<Array> {
+        fn clipped<F: Float + slalom_array::Element>(clip: Clip, gradient: &Array) -> Result<Array> {
+            map::<F, F, 1, _>("clip", clip.cast::<F>(), [gradient])
+        }
+        let by_dtype = |array: &Array| match array.dtype() {
+            DType::F64 => clipped::<f64>(self.clip, array),
+            _ => clipped::<f32>(self.clip, array),
+        };
+        match &self.gradient {
+            Checked::Dense(array) if self.clip == Clip::NONE => Ok(array.clone()),
+            Checked::Dense(array) => by_dtype(array),
+            Checked::Sparse(rows) => {
+                let values = by_dtype(&rows.values)?;
+                rows.to_dense(values, shape)
+            }
+        }
+    }
+}
+
+/// Addresses of what belongs to one variable.
+struct Part<'a> {
+    value: *mut u8,
+    slots: [(*mut u8, DType); MAX_SLOTS],
+    update: &'a Update,
+    dtype: DType,
+    group: usize,
+    /// How many elements there are to go over; for some sparse updates only those of the rows that the gradient has.
+    length: usize,
+    /// The index of the first of them, in the numbering of all parts.
+    start: usize,
+}
+
+// SAFETY: the addresses are those of arrays that the items borrow mutably, so nothing else touches them while the parts
+// live, and chunks cover disjoint elements.
+unsafe impl Sync for Part<'_> {}
+
+impl<'a> Part<'a> {
+    fn new<R: ElementRule>(rule: &R, item: &'a mut Item<'_>, start: usize) -> Part<'a> {
+        let address = |array: &mut Array| match array.dtype() {
+            DType::F64 => array.as_mut_slice::<f64>().expect(OURS).as_mut_ptr().cast(),
+            _ => array.as_mut_slice::<f32>().expect(OURS).as_mut_ptr().cast::<u8>(),
+        };
+        let elements = item.value.len();
+        let (value, dtype) = (address(item.value), item.value.dtype());
+        let mut slots = [(std::ptr::null_mut(), dtype); MAX_SLOTS];
+        for (into, slot) in slots.iter_mut().zip(&mut item.slots) {
+            *into = (address(slot), slot.dtype());
+        }
+        let length = match &item.update.gradient {
+            Checked::Sparse(rows) => rows.length(rule.sparse(), elements),
+            Checked::Dense(_) => elements,
+        };
+        Part { value, slots, update: item.update, dtype, group: item.group, length, start }
+    }
+}
+
+const OURS: &str = "values and slots are contiguous, unshared arrays of f32 or f64";
+
+/// Updates all items by an element rule.
+pub(crate) fn run<R: ElementRule>(rule: &R, steps: &[Step<'_>], items: &mut [Item<'_>]) {
+    match items.first().map_or(0, |item| item.slots.len()) {
+        0 => run_with::<R, 0>(rule, steps, items),
+        1 => run_with::<R, 1>(rule, steps, items),
+        2 => run_with::<R, 2>(rule, steps, items),
+        3 => run_with::<R, 3>(rule, steps, items),
+        _ => run_with::<R, MAX_SLOTS>(rule, steps, items),
+    }
+}
+
+/// The coefficients of each group, for the element types that occur.
+struct Coefficients<R: ElementRule> {
+    f32: SmallVec<[R::Coeffs<f32>; 1]>,
+    f64: SmallVec<[R::Coeffs<f64>; 1]>,
+}
+
+fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &[Step<'_>], items: &mut [Item<'_>]) {
+    let has = |dtype| items.iter().any(|item| item.value.dtype() == dtype);
+    let (any32, any64) = (has(DType::F32), has(DType::F64));
+    let coeffs = Coefficients::<R> {
+        f32: steps.iter().filter(|_| any32).map(|step| rule.coeffs::<f32>(step)).collect(),
+        f64: steps.iter().filter(|_| any64).map(|step| rule.coeffs::<f64>(step)).collect(),
+    };
+    let mut total = 0;
+    let mut parts: SmallVec<[Part<'_>; 2]> = SmallVec::with_capacity(items.len());
+    for item in items {
+        let part = Part::new(rule, item, total);
+        total += part.length.next_multiple_of(LINE);
+        parts.push(part);
+    }
+    if total <= SERIAL {
+        for part in &parts {
+            run_part::<R, N>(rule, &coeffs, part, (0, part.length));
+        }
+        return;
+    }
+    let parts = &parts[..];
+    parallel::for_each(total.div_ceil(CHUNK), |chunk| {
+        let (start, end) = (chunk * CHUNK, (chunk + 1) * CHUNK);
+        let first = parts.partition_point(|part| part.start + part.length <= start);
+        for part in parts[first..].iter().take_while(|part| part.start < end) {
+            let range = (start.saturating_sub(part.start), part.length.min(end - part.start));
+            run_part::<R, N>(rule, &coeffs, part, range);
+        }
+    });
+}
+
+/// Updates the elements of a range of one part.
+fn run_part<R: ElementRule, const N: usize>(
+    rule: &R,
+    coeffs: &Coefficients<R>,
+    part: &Part<'_>,
+    range: (usize, usize),
+) {
+    if range.0 >= range.1 {
+        return;
+    }
+    match part.dtype {
+        DType::F64 => {
+            let coeffs = coeffs.f64[part.group];
+            dispatch(Work::<R, f64, N> { rule, coeffs, part, range, types: PhantomData })
+        }
+        _ => {
+            let coeffs = coeffs.f32[part.group];
+            dispatch(Work::<R, f32, N> { rule, coeffs, part, range, types: PhantomData })
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The hyperparameters of an optimizer.
+use super::Optimizer;
+use crate::config::Config;
+use crate::{Hyper, IntoHyper, NamedHyper, Step};
+use slalom_array::{Error, ErrorKind, Result};
+use smallvec::SmallVec;
+
+/// The hyperparameters of the rule, and those that all rules have in common.
+#[derive(Debug)]
+pub(super) struct Hypers {
+    all: Vec<NamedHyper>,
+    learning_rate: Option<usize>,
+    /// The common hyperparameter `decay`; `None` if the rule has one of its own.
+    pub(super) decay: Option<usize>,
+}
+
+impl Hypers {
+    pub(super) fn new(optimizer: &str, mut all: Vec<NamedHyper>) -> Result<Hypers> {
+        let mut decay = None;
+        if all.iter().all(|hyper| hyper.name != "decay") {
+            decay = Some(all.len());
+            all.push(Hyper::Number(0.0).named("decay").non_negative());
+        }
+        for hyper in &all {
+            hyper.check(optimizer)?;
+        }
+        let learning_rate = all.iter().position(|hyper| hyper.name == "learning_rate");
+        Ok(Hypers { all, learning_rate, decay })
+    }
+
+    fn find(&self, optimizer: &str, name: &str) -> Result<usize> {
+        self.all.iter().position(|hyper| hyper.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.all.iter().map(|hyper| hyper.name).collect();
+            let expected = format!("one of the hyperparameters {}", names.join(", "));
+            Error::new(ErrorKind::NotFound, "hyperparameter", expected, format!("{name:?}"))
+                .context(optimizer)
+        })
+    }
+
+    /// Puts the hyperparameters into a config.
+    pub(super) fn to_config(&self, optimizer: &str, iterations: i64, config: &mut Config) -> Result<()> {
+        for NamedHyper { name, hyper, .. } in &self.all {
+            let value = hyper.to_json(iterations).map_err(|error| error.context(name).context(optimizer))?;
+            config.insert((*name).to_owned(), value);
+        }
+        Ok(())
+    }
+
+    /// The values in the step after `iterations` others. The learning rate is the effective one.
+    pub(super) fn step(&self, optimizer: &str, iterations: i64) -> Result<Step<'_>> {
+        let mut values: SmallVec<[f64; 8]> = SmallVec::new();
+        for hyper in &self.all {
+            values.push(hyper.at(optimizer, iterations)?);
+        }
+        if let (Some(rate), Some(decay)) = (self.learning_rate, self.decay) {
+            values[rate] /= 1.0 + values[decay] * iterations as f64;
+        }
+        let (hypers, learning_rate) = (&self.all[..], self.learning_rate);
+        Ok(Step { iterations, group: 0, hypers, values, learning_rate, scalars: SmallVec::new() })
+    }
+}
+
+/// Hyperparameters.
+impl Optimizer {
+    fn done(&self) -> Result<i64> {
+        Ok(self.iterations.array().item()? as i64)
+    }
+
+    /// The present value of a hyperparameter: a schedule is asked for the present step, a callable is called.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], with the names that there are; [`ErrorKind::Argument`], if the value is not allowed; those
+    /// of a callable.
+    ///
+    /// ```
+    /// use slalom_optim::{Optimizer, rules::Sgd};
+    /// let mut opt = Optimizer::new(Sgd::new(0.1))?;
+    /// opt.set("learning_rate", 0.05)?;
+    /// assert_eq!(opt.get("learning_rate")?, 0.05);
+    /// assert!(opt.set("learningrate", 0.1).unwrap_err().to_string().contains("learning_rate, momentum"));
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub fn get(&self, name: &str) -> Result<f64> {
+        self.hypers.all[self.hypers.find(&self.name, name)?].at(&self.name, self.done()?)
+    }
+
+    /// A hyperparameter as it was given.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], with the names that there are.
+    pub fn get_hyper(&self, name: &str) -> Result<&Hyper> {
+        Ok(&self.hypers.all[self.hypers.find(&self.name, name)?].hyper)
+    }
+
+    /// Changes a hyperparameter, from the next step on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], with the names that there are; [`ErrorKind::Argument`], if the value is not allowed.
+    pub fn set<M>(&mut self, name: &str, value: impl IntoHyper<M>) -> Result<()> {
+        let i = self.hypers.find(&self.name, name)?;
+        let hyper = &mut self.hypers.all[i];
+        *hyper = hyper.replaced(&self.name, value.into_hyper())?;
+        Ok(())
+    }
+
+    /// As [`get`](Optimizer::get) of `learning_rate`: before `decay`.
+    ///
+    /// # Errors
+    /// As [`get`](Optimizer::get).
+    pub fn learning_rate(&self) -> Result<f64> {
+        self.get("learning_rate")
+    }
+
+    /// As [`set`](Optimizer::set) of `learning_rate`.
+    ///
+    /// # Errors
+    /// As [`set`](Optimizer::set).
+    pub fn set_learning_rate<M>(&mut self, value: impl IntoHyper<M>) -> Result<()> {
+        self.set("learning_rate", value)
+    }
+
+    /// The learning rate of the next step, as its rule will see it: `learning_rate / (1 + decay · iterations)`.
+    ///
+    /// # Errors
+    /// As [`get`](Optimizer::get).
+    pub fn effective_learning_rate(&self) -> Result<f64> {
+        self.hypers.find(&self.name, "learning_rate")?;
+        Ok(self.hypers.step(&self.name, self.done()?)?.learning_rate())
+    }
+}

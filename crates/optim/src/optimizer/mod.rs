@@ -1,0 +1,95 @@
+//! The optimizer: a rule and the options that all rules have in common.
+mod apply;
+mod hypers;
+mod options;
+mod serialize;
+mod weights;
+
+pub use apply::ApplyOptions;
+
+use crate::slots::SlotTable;
+use crate::stages::Transformer;
+use crate::stages::clip::ClipOptions;
+use crate::{Rule, SlotSpec};
+use hypers::Hypers;
+use slalom_array::Result;
+use slalom_variable::Variable;
+
+/// Trains variables by gradient descent, by one of the rules in [`rules`](crate::rules) or your own
+/// (`tf.keras.optimizers.Optimizer`).
+///
+/// ```
+/// use slalom_optim::{Optimizer, rules::Sgd};
+/// use slalom_variable::Variable;
+/// let (v1, v2) = (Variable::new(1.0f32), Variable::new(2.0f32));
+/// let mut opt = Optimizer::new(Sgd::new(0.1))?;
+/// let report = opt.minimize(|| 3.0 * &v1 * &v1 + 2.0 * &v2 * &v2, [&v1, &v2])?;
+/// assert_eq!((report.loss()?, report.iterations), (11.0, 1));
+/// assert!((v1.value().item()? - 0.4).abs() < 1e-6 && (v2.value().item()? - 1.2).abs() < 1e-6);
+/// # Ok::<(), slalom_array::Error>(())
+/// ```
+///
+/// A step that returns an error has changed nothing. An optimizer may be sent to another thread; threads that share
+/// one put a mutex around it.
+#[derive(Debug)]
+pub struct Optimizer {
+    rule: Box<dyn Rule>,
+    name: String,
+    hypers: Hypers,
+    specs: Vec<SlotSpec>,
+    clip: ClipOptions,
+    aggregator: Option<Transformer>,
+    transformers: Vec<Transformer>,
+    iterations: Variable,
+    scalars: Vec<Variable>,
+    slots: SlotTable,
+    /// Whether weights exist.
+    built: bool,
+    /// Whether a rule has panicked in the middle of an update.
+    poisoned: bool,
+}
+
+impl Optimizer {
+    /// An optimizer that follows `rule`, named after it.
+    ///
+    /// # Errors
+    /// [`Argument`](slalom_array::ErrorKind::Argument), if the rule refuses its arguments or a hyperparameter is not in its range.
+    pub fn new(rule: impl Rule + 'static) -> Result<Optimizer> {
+        Optimizer::from_rule(Box::new(rule))
+    }
+
+    /// As [`new`](Optimizer::new), for a rule whose type is not known.
+    ///
+    /// # Errors
+    /// As [`new`](Optimizer::new).
+    pub fn from_rule(rule: Box<dyn Rule>) -> Result<Optimizer> {
+        let name = rule.class_name().to_owned();
+        rule.validate().map_err(|error| error.context(&name))?;
+        let hypers = Hypers::new(&name, rule.hypers())?;
+        let iterations = iterations_variable(&name);
+        Ok(Optimizer {
+            specs: rule.slots(),
+            rule,
+            name,
+            hypers,
+            clip: ClipOptions::default(),
+            aggregator: None,
+            transformers: Vec::new(),
+            iterations,
+            scalars: Vec::new(),
+            slots: SlotTable::default(),
+            built: false,
+            poisoned: false,
+        })
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> &dyn Rule {
+        &*self.rule
+    }
+}
+
+/// The variable that counts the steps of an optimizer.
+fn iterations_variable(optimizer: &str) -> Variable {
+    Variable::new(0i64).named(format!("{optimizer}/iter")).untrainable()
+}

@@ -1,0 +1,290 @@
+//! What an optimization algorithm is: its hyperparameters, slots, update and config.
+use crate::config::Config;
+use crate::driver::{self, Update};
+use crate::{NamedHyper, Step};
+use slalom_array::{Array, DType, Error, ErrorKind, Float, Result};
+use smallvec::SmallVec;
+use std::fmt::Debug;
+
+/// A slot: an array that a rule keeps for each variable, of the variable's shape (or a scalar that it keeps once).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SlotSpec {
+    pub(crate) name: &'static str,
+    pub(crate) initial: f64,
+    pub(crate) dtype: Option<DType>,
+}
+
+impl SlotSpec {
+    /// A slot of zeros, of the variable's element type.
+    pub const fn new(name: &'static str) -> SlotSpec {
+        SlotSpec { name, initial: 0.0, dtype: None }
+    }
+
+    /// The same slot with another first value.
+    #[must_use]
+    pub const fn initial(self, initial: f64) -> SlotSpec {
+        SlotSpec { initial, ..self }
+    }
+
+    /// The same slot with an element type of its own (`F32` or `F64`).
+    #[must_use]
+    pub const fn dtype(self, dtype: DType) -> SlotSpec {
+        SlotSpec { dtype: Some(dtype), ..self }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// In which order the slots of several variables are created, and so stand among the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SlotOrder {
+    /// The first slot of all variables, then the second.
+    #[default]
+    SlotMajor,
+    /// All slots of the first variable, then those of the second.
+    VariableMajor,
+}
+
+/// What a rule does with a sparse gradient: which rows move, and what becomes of duplicate indices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SparseUpdate {
+    /// Rows that the gradient lacks stay as they are, in the slots too. Duplicates are summed first.
+    #[default]
+    TouchedRows,
+    /// Rows that the gradient lacks are updated with a gradient of zero. Duplicates are summed first.
+    AllRows,
+    /// As `AllRows` for the slots, but rows of the variable that the gradient lacks stay. Duplicates are summed first.
+    AllSlotRows,
+    /// An update for each index in turn: duplicates are not summed.
+    EachIndex,
+}
+
+/// One variable to be updated: its value, its slots and its gradient.
+#[derive(Debug)]
+pub struct Item<'a> {
+    pub(crate) value: &'a mut Array,
+    pub(crate) slots: SmallVec<[&'a mut Array; 3]>,
+    pub(crate) update: &'a Update,
+    pub(crate) group: usize,
+}
+
+impl Item<'_> {
+    /// The value, contiguous and unshared, to be changed in place or replaced by one of its shape and element type.
+    pub fn value(&mut self) -> &mut Array {
+        self.value
+    }
+
+    /// A slot, contiguous and unshared.
+    ///
+    /// # Panics
+    /// If the rule has fewer slots.
+    pub fn slot(&mut self, index: usize) -> &mut Array {
+        self.slots[index]
+    }
+
+    /// The gradient as a whole array of the variable's shape, clipped.
+    ///
+    /// # Errors
+    /// [`Memory`](slalom_array::ErrorKind::Memory).
+    pub fn gradient(&self) -> Result<Array> {
+        self.update.to_dense(self.value.shape())
+    }
+
+    /// The group that the variable belongs to: an index into the steps.
+    pub fn group(&self) -> usize {
+        self.group
+    }
+}
+
+/// An optimization algorithm.
+///
+/// Most algorithms treat each element alone: implement [`ElementRule`] for them, which makes them a `Rule`. Implement
+/// `Rule` itself for those that need a variable as a whole.
+pub trait Rule: Debug + Send + Sync {
+    /// The name of the class, which configs hold; an optimizer is named so by default.
+    fn class_name(&self) -> &str;
+
+    /// The hyperparameters, with the values that the rule was made with. The optimizer keeps them from then on.
+    fn hypers(&self) -> Vec<NamedHyper>;
+
+    /// The slots of each variable.
+    fn slots(&self) -> Vec<SlotSpec>;
+
+    /// In which order slots are created.
+    fn slot_order(&self) -> SlotOrder {
+        SlotOrder::SlotMajor
+    }
+
+    /// Scalars that belong to the optimizer as a whole. They are weights, and stand before all slots.
+    fn scalars(&self) -> Vec<SlotSpec> {
+        Vec::new()
+    }
+
+    /// Computes the scalars' values for this step from those of the step before.
+    fn advance(&self, _step: &Step<'_>, _scalars: &mut [f64]) {}
+
+    /// Refuses arguments that are not allowed, apart from the hyperparameters' ranges.
+    ///
+    /// # Errors
+    /// [`Argument`](slalom_array::ErrorKind::Argument).
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The arguments that are not hyperparameters, as the config holds them.
+    fn config(&self) -> Config {
+        Config::new()
+    }
+
+    /// Whether [`update`](Rule::update) cannot fail, and so may change variables in place. Otherwise it is given
+    /// copies, which become the values when nothing has failed.
+    fn updates_in_place(&self) -> bool {
+        false
+    }
+
+    /// Updates values and slots. `steps[item.group()]` is the step of the item's group.
+    ///
+    /// Variables must not be read here: their values may be taken out. Use the items.
+    ///
+    /// # Errors
+    /// If the update cannot be computed.
+    fn update(&self, steps: &[Step<'_>], items: &mut [Item<'_>]) -> Result<()>;
+}
+
+/// An optimization algorithm that treats each element alone: what most optimizers are.
+///
+/// `element` is compiled into a loop over all elements of all variables, with vector instructions, on all threads; it
+/// should be `#[inline(always)]` and free of branches.
+///
+/// ```
+/// use slalom_array::Float;
+/// use slalom_optim::{ElementRule, Hyper, IntoHyper, NamedHyper, Optimizer, SlotSpec, Step};
+/// use slalom_variable::Variable;
+///
+/// /// `a += g²; x -= lr g / (√a + 1e-7)`
+/// #[derive(Debug, Clone)]
+/// struct Adagrad {
+///     learning_rate: Hyper,
+/// }
+///
+/// impl ElementRule for Adagrad {
+///     const NAME: &'static str = "Adagrad";
+///     type Coeffs<F: Float> = F;
+///
+///     fn hypers(&self) -> Vec<NamedHyper> {
+///         vec![self.learning_rate.named("learning_rate")]
+///     }
+///     fn slots(&self) -> Vec<SlotSpec> {
+///         vec![SlotSpec::new("accumulator").initial(0.1)]
+///     }
+///     fn coeffs<F: Float>(&self, step: &Step<'_>) -> F {
+///         F::from_f64(step.learning_rate())
+///     }
+///     #[inline(always)]
+///     fn element<F: Float>(learning_rate: F, x: F, g: F, slots: &mut [F]) -> F {
+///         slots[0] += g * g;
+///         x - learning_rate * g / (slots[0].sqrt() + F::from_f64(1e-7))
+///     }
+/// }
+///
+/// let x = Variable::new(1.0f64);
+/// let mut opt = Optimizer::new(Adagrad { learning_rate: (|| 0.1).into_hyper() })?;
+/// opt.minimize(|| &x * &x, [&x])?;
+/// assert_eq!(opt.get_slot(&x, "accumulator")?.array().item()?, 4.1);
+/// # Ok::<(), slalom_array::Error>(())
+/// ```
+pub trait ElementRule: Debug + Clone + Send + Sync + 'static {
+    /// As [`Rule::class_name`].
+    const NAME: &'static str;
+
+    /// The numbers that `element` needs, computed once for each step and group.
+    type Coeffs<F: Float>: Copy + Send + Sync;
+
+    /// As [`Rule::hypers`].
+    fn hypers(&self) -> Vec<NamedHyper>;
+
+    /// As [`Rule::slots`]; at most four.
+    fn slots(&self) -> Vec<SlotSpec> {
+        Vec::new()
+    }
+
+    /// As [`Rule::slot_order`].
+    fn slot_order(&self) -> SlotOrder {
+        SlotOrder::SlotMajor
+    }
+
+    /// As [`Rule::scalars`].
+    fn scalars(&self) -> Vec<SlotSpec> {
+        Vec::new()
+    }
+
+    /// As [`Rule::advance`].
+    fn advance(&self, _step: &Step<'_>, _scalars: &mut [f64]) {}
+
+    /// As [`Rule::validate`].
+    ///
+    /// # Errors
+    /// [`Argument`](slalom_array::ErrorKind::Argument).
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// As [`Rule::config`].
+    fn config(&self) -> Config {
+        Config::new()
+    }
+
+    /// What happens with a sparse gradient.
+    fn sparse(&self) -> SparseUpdate {
+        SparseUpdate::TouchedRows
+    }
+
+    /// Computes the numbers that `element` needs, from the step alone: variables must not be read here.
+    fn coeffs<F: Float>(&self, step: &Step<'_>) -> Self::Coeffs<F>;
+
+    /// The new value of an element `x` with the gradient `g`; `slots` holds the element's slots, in the order of
+    /// [`slots`](ElementRule::slots), and is changed in place.
+    fn element<F: Float>(coeffs: Self::Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F;
+}
+
+impl<R: ElementRule> Rule for R {
+    fn class_name(&self) -> &str {
+        R::NAME
+    }
+    fn hypers(&self) -> Vec<NamedHyper> {
+        ElementRule::hypers(self)
+    }
+    fn slots(&self) -> Vec<SlotSpec> {
+        ElementRule::slots(self)
+    }
+    fn slot_order(&self) -> SlotOrder {
+        ElementRule::slot_order(self)
+    }
+    fn scalars(&self) -> Vec<SlotSpec> {
+        ElementRule::scalars(self)
+    }
+    fn advance(&self, step: &Step<'_>, scalars: &mut [f64]) {
+        ElementRule::advance(self, step, scalars)
+    }
+    fn validate(&self) -> Result<()> {
+        let slots = ElementRule::slots(self).len();
+        if slots > driver::MAX_SLOTS {
+            let expected = format!("at most {} slots", driver::MAX_SLOTS);
+            return Err(Error::new(ErrorKind::Argument, "slots", expected, slots));
+        }
+        ElementRule::validate(self)
+    }
+    fn config(&self) -> Config {
+        ElementRule::config(self)
+    }
+    fn updates_in_place(&self) -> bool {
+        true
+    }
+    fn update(&self, steps: &[Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
+        driver::run(self, steps, items);
+        Ok(())
+    }
+}
