@@ -1,0 +1,4 @@
+//! The layers.
+mod dense;
+
+pub use dense::Dense;
