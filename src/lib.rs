@@ -1,0 +1,46 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # The crate
+//!
+//! Start with the [`prelude`]. The nouns: [`Tensor`], [`Variable`], [`GradientTape`], [`Optimizer`], [`Layer`]. What they are
+//! made of lies in the modules: [`optimizers`] with their [`schedules`], [`layers`], [`losses`], [`initializers`],
+//! [`constraints`], and [`kernels`] for ops of your own.
+
+pub use slalom_array::{
+    Array, DType, Element, Error, ErrorKind, FusedActivation, Generator, Isa, Result, Shape, memory,
+};
+pub use slalom_autograd::{
+    AsTensor, Gradient, GradientCheck, GradientOptions, GradientReport, GradientTape, Gradients,
+    IndexedSlices, Op, Outputs, PersistentGradientTape, Plan, Saves, Source, Sources, Targets, Tensor, Trace,
+    UnconnectedGradients, Vjp, apply, apply_many, check_gradients, concat, stack,
+};
+pub use slalom_nn::{Activation, Layer, Sequential, layers, losses};
+pub use slalom_optim::{MinimizeOp, Optimizer, Report, config, schedules};
+pub use slalom_variable::{Constraint, Initializer, Variable, constraints, initializers, random};
+
+/// Optimization algorithms, and what an own one is made of.
+pub mod optimizers {
+    pub use slalom_optim::rules::*;
+    pub use slalom_optim::{
+        ApplyOptions, ElementRule, GradientList, Hyper, HyperValue, IntoHyper, Item, LossValue,
+        MinimizeOptions, NamedHyper, Rule, SlotOrder, SlotSpec, SparseUpdate, Step, VarList, Variables,
+    };
+}
+
+/// What kernels are made of, for ops and rules of your own.
+pub mod kernels {
+    pub use slalom_array::{Float, Kernel, Map, Number, Uninit, dispatch, map, map_assign, parallel};
+}
+
+/// What most programs use.
+pub mod prelude {
+    pub use crate::layers::Dense;
+    pub use crate::losses::{
+        CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy, mse,
+    };
+    pub use crate::optimizers::{Adam, Sgd};
+    pub use crate::{
+        Activation, Array, AsTensor, DType, FusedActivation, Generator, Gradient, GradientTape,
+        IndexedSlices, Layer, Optimizer, Sequential, Tensor, Trace, Variable,
+    };
+}

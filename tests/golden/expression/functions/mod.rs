@@ -1,0 +1,43 @@
+//! Which of slalom's ops stands for which function of the expressions.
+mod elementwise;
+mod reductions;
+mod shapes;
+
+pub(crate) use elementwise::{of_scalar, of_tensors, with_scalar};
+
+use crate::expression::object::{Arguments, Object};
+use crate::runner::Failure;
+use slalom_array::Result;
+use slalom_autograd::Tensor;
+
+pub(crate) type Function = fn(&mut Arguments) -> Result<Object, Failure>;
+
+/// The function of a name.
+pub(crate) fn find(name: &str) -> Option<Function> {
+    let tables = [elementwise::TABLE, reductions::TABLE, shapes::TABLE];
+    tables.into_iter().flatten().find(|(known, _)| *known == name).map(|row| row.1)
+}
+
+/// `f(x)`, of an op that may fail.
+fn unary(args: &mut Arguments, op: fn(&Tensor) -> Result<Tensor>) -> Result<Object, Failure> {
+    Ok(op(&args.tensor("x")?)?.into())
+}
+
+/// `f(x)`, of an op that cannot fail.
+fn total(args: &mut Arguments, op: fn(&Tensor) -> Tensor) -> Result<Object, Failure> {
+    Ok(op(&args.tensor("x")?).into())
+}
+
+/// `f(x, y)`
+fn pair(args: &mut Arguments, op: fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Object, Failure> {
+    Ok(op(&args.tensor("x")?, &args.tensor("y")?)?.into())
+}
+
+/// `f(x, axis)`, with a default for the axis.
+fn along(
+    args: &mut Arguments,
+    default: i64,
+    op: fn(&Tensor, isize) -> Result<Tensor>,
+) -> Result<Object, Failure> {
+    Ok(op(&args.tensor("x")?, args.integer_or("axis", default)? as isize)?.into())
+}

@@ -1,0 +1,243 @@
+//! Judges slalom by what other frameworks computed; `README.md` beside this file says how the cases are written.
+//!
+//! `cargo test --release --test golden [FILTER]` judges the cases whose file or id contains the filter;
+//! `SLALOM_GOLDEN_DIR` names another folder of cases.
+mod activations;
+mod check;
+mod constraints;
+mod expression;
+mod fields;
+mod higher_order;
+mod initializers;
+mod losses;
+mod objects;
+mod ops;
+mod optimizers;
+mod runner;
+mod schedules;
+mod tensors;
+
+use runner::{Case, Failure, Family};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What the files ask for and slalom does not have yet, by file: cases that need it are skipped and counted. What is
+/// not listed here must be understood and right.
+const NOT_BUILT: &[(&str, &[&str])] = &[
+    ("activations", &["crelu"]),
+    (
+        "higher_order",
+        &[
+            "forward_over_forward",
+            "forward_two_inputs",
+            "tf.cumsum",
+            "tf.linalg.det",
+            "tf.linalg.diag",
+            "tf.linalg.solve",
+            "tf.math.cumsum",
+        ],
+    ),
+    ("layers", ALL),
+    (
+        "losses",
+        &[
+            "BinaryCrossentropy",
+            "BinaryFocalCrossentropy",
+            "CategoricalFocalCrossentropy",
+            "CategoricalHinge",
+            "CosineSimilarity",
+            "Hinge",
+            "Huber",
+            "KLDivergence",
+            "LogCosh",
+            "MeanAbsoluteError",
+            "MeanAbsolutePercentageError",
+            "MeanSquaredLogarithmicError",
+            "Poisson",
+            "SquaredHinge",
+        ],
+    ),
+    ("metrics", ALL),
+    ("modern_optimizers_keras3", ALL),
+    ("modern_optimizers_optax", ALL),
+    ("modern_optimizers_torch", ALL),
+    (
+        "ops_grad",
+        &[
+            "dilate",
+            "grouped",
+            "tf.boolean_mask",
+            "tf.clip_by_global_norm",
+            "tf.clip_by_norm",
+            "tf.compat.v1.nn.fused_batch_norm",
+            "tf.cumsum",
+            "tf.dynamic_stitch",
+            "tf.einsum",
+            "tf.gather(batch_dims)",
+            "tf.gather_nd",
+            "tf.image.extract_patches",
+            "tf.image.resize",
+            "tf.linalg.band_part",
+            "tf.linalg.cholesky",
+            "tf.linalg.cholesky_solve",
+            "tf.linalg.cross",
+            "tf.linalg.det",
+            "tf.linalg.diag",
+            "tf.linalg.diag_part",
+            "tf.linalg.eigvalsh",
+            "tf.linalg.expm",
+            "tf.linalg.global_norm",
+            "tf.linalg.inv",
+            "tf.linalg.logdet",
+            "tf.linalg.normalize",
+            "tf.linalg.pinv",
+            "tf.linalg.qr",
+            "tf.linalg.set_diag",
+            "tf.linalg.slogdet",
+            "tf.linalg.solve",
+            "tf.linalg.svd",
+            "tf.linalg.trace",
+            "tf.linalg.triangular_solve",
+            "tf.math.cumprod",
+            "tf.math.cumulative_logsumexp",
+            "tf.math.digamma",
+            "tf.math.erfinv",
+            "tf.math.lgamma",
+            "tf.math.segment_max",
+            "tf.math.segment_mean",
+            "tf.math.segment_min",
+            "tf.math.segment_sum",
+            "tf.math.top_k",
+            "tf.math.unsorted_segment_max",
+            "tf.math.unsorted_segment_mean",
+            "tf.math.unsorted_segment_min",
+            "tf.math.unsorted_segment_prod",
+            "tf.math.unsorted_segment_sqrt_n",
+            "tf.math.unsorted_segment_sum",
+            "tf.meshgrid",
+            "tf.nn.avg_pool1d",
+            "tf.nn.avg_pool2d",
+            "tf.nn.conv2d",
+            "tf.nn.conv2d_transpose",
+            "tf.nn.conv3d",
+            "tf.nn.depth_to_space",
+            "tf.nn.depthwise_conv2d",
+            "tf.nn.l2_loss",
+            "tf.nn.max_pool1d",
+            "tf.nn.max_pool2d",
+            "tf.nn.space_to_depth",
+            "tf.nn.weighted_cross_entropy_with_logits",
+            "tf.norm(ord)",
+            "tf.nn.batch_normalization",
+            "tf.pad(mode)",
+            "tf.one_hot",
+            "tf.repeat",
+            "tf.reverse_sequence",
+            "tf.roll",
+            "tf.scatter_nd",
+            "tf.sort",
+            "tf.tensor_scatter_nd_add",
+            "tf.tensor_scatter_nd_max",
+            "tf.tensor_scatter_nd_min",
+            "tf.tensor_scatter_nd_sub",
+            "tf.tensor_scatter_nd_update",
+            "tf.tensordot",
+        ],
+    ),
+    ("optimizers", &["Adadelta", "Adagrad", "Adamax", "Ftrl", "Nadam", "RMSprop"]),
+    ("training", ALL),
+];
+
+/// The row of a file of which nothing is built.
+const ALL: &[&str] = &["everything"];
+
+const FAMILIES: &[Family] = &[
+    Family { name: "activations", requires: activations::requires, judge: activations::judge },
+    Family { name: "constraints", requires: constraints::requires, judge: constraints::judge },
+    Family { name: "higher_order", requires: higher_order::requires, judge: higher_order::judge },
+    Family { name: "initializers", requires: initializers::requires, judge: initializers::judge },
+    Family { name: "layers", requires: everything, judge: nothing },
+    Family { name: "losses", requires: losses::requires, judge: losses::judge },
+    Family { name: "metrics", requires: everything, judge: nothing },
+    Family { name: "modern_optimizers_keras3", requires: everything, judge: nothing },
+    Family { name: "modern_optimizers_optax", requires: everything, judge: nothing },
+    Family { name: "modern_optimizers_torch", requires: everything, judge: nothing },
+    Family { name: "ops_grad", requires: ops::requires, judge: ops::judge },
+    Family { name: "optimizers", requires: optimizers::requires, judge: optimizers::judge },
+    Family { name: "schedules", requires: schedules::requires, judge: schedules::judge },
+    Family { name: "training", requires: everything, judge: nothing },
+];
+
+fn everything(_case: &Case<'_>) -> Result<Vec<String>, Failure> {
+    Ok(vec![ALL[0].to_owned()])
+}
+
+fn nothing(_case: &Case<'_>) -> Result<(), Failure> {
+    Err("there is nothing to judge it with".into())
+}
+
+fn main() -> ExitCode {
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let given = std::env::var_os("SLALOM_GOLDEN_DIR").map(PathBuf::from);
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let directory = given.as_ref().unwrap_or(&own);
+    let mut count = Count::default();
+    if filter.is_empty() {
+        count.add("judge", check::all());
+    }
+    for family in FAMILIES {
+        match std::fs::read_to_string(directory.join(family.name).with_extension("json")) {
+            Ok(text) => judge(family, &text, &filter, &mut count),
+            Err(_) if given.is_some() => println!("{}: absent", family.name),
+            Err(error) => count.fail(family.name, &error.to_string().into()),
+        }
+    }
+    if let Err(failure) = only_known_files(directory) {
+        count.fail("folder", &failure);
+    }
+    println!("{} passed, {} failed", count.passed, count.failed);
+    if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How many cases passed and failed.
+#[derive(Default)]
+struct Count {
+    passed: usize,
+    failed: usize,
+}
+
+impl Count {
+    fn fail(&mut self, what: &str, failure: &Failure) {
+        println!("FAILED {what}: {failure}");
+        self.failed += 1;
+    }
+
+    fn add(&mut self, what: &str, outcome: runner::Outcome) {
+        self.passed += outcome.passed;
+        for (id, failure) in &outcome.failed {
+            self.fail(&format!("{what} {id}"), failure);
+        }
+        println!("{what}: {outcome}");
+    }
+}
+
+fn judge(family: &Family, text: &str, filter: &str, count: &mut Count) {
+    match runner::run(family, text, filter) {
+        Ok(outcome) if outcome.is_empty() && !filter.is_empty() => {}
+        Ok(outcome) => count.add(family.name, outcome),
+        Err(failure) => count.fail(family.name, &failure),
+    }
+}
+
+/// Fails, if there are files that belong to no family.
+fn only_known_files(directory: &Path) -> Result<(), Failure> {
+    let entries = std::fs::read_dir(directory).map_err(|error| error.to_string())?;
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let json = path.extension().is_some_and(|extension| extension == "json");
+        let known = FAMILIES.iter().any(|family| path.file_stem().is_some_and(|stem| stem == family.name));
+        if json && !known {
+            return Err(format!("{} belongs to no family", path.display()).into());
+        }
+    }
+    Ok(())
+}
