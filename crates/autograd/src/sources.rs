@@ -79,6 +79,16 @@ impl<T: Source, const N: usize> Sources for [T; N] {
     }
 }
 
+impl<T: Source, const N: usize> Sources for &[T; N] {
+    type Gradients = [Option<Gradient>; N];
+    fn keys(&self) -> SmallVec<[SourceKey<'_>; 4]> {
+        self.iter().map(|source| source.key()).collect()
+    }
+    fn collect(&self, gradients: SmallVec<[Option<Gradient>; 4]>) -> [Option<Gradient>; N] {
+        self.each_ref().collect(gradients)
+    }
+}
+
 macro_rules! list_of_sources {
     ($($list:ty),*) => {$(
         impl<T: Source> Sources for $list {

@@ -67,6 +67,20 @@ fn stale_handles_are_constants() -> Result<()> {
 }
 
 #[test]
+fn layers_of_nothing() -> Result<()> {
+    use slalom_array::FusedActivation::Relu;
+    let w = Variable::new(slalom_array::Array::zeros([0, 2], DType::F64)?);
+    let b = Variable::new(slalom_array::Array::ones([2], DType::F64)?);
+    let x = Tensor::zeros([3, 4, 0], DType::F64)?;
+    let tape = GradientTape::new();
+    let y = x.linear(&w, Some(&b.value()), Relu)?;
+    let [by_w, by_b] = tape.gradient(&y, &[&w, &b])?;
+    assert_eq!(by_w.unwrap().shape(), w.shape());
+    assert_eq!(by_b.unwrap().to_dense()?.to_vec::<f64>()?, [12.0, 12.0]);
+    Ok(())
+}
+
+#[test]
 fn what_was_recorded_before_a_reset_is_a_constant() -> Result<()> {
     let x = Variable::new(3.0f64);
     let tape = GradientTape::new();

@@ -96,7 +96,8 @@ impl Op for Linear {
             g = unary::activation_gradient(self.activation, &g, &cx.output())?;
         }
         let n = w.shape()[1];
-        let rows = if g.rank() == 2 { g } else { g.reshape([x.len() / w.shape()[0].max(1), n])? };
+        let count: usize = g.shape()[..g.rank() - 1].iter().product();
+        let rows = if g.rank() == 2 { g } else { g.reshape([count, n])? };
         let mut gradients = Gradients::new();
         gradients.push(match cx.needs(0) {
             true => {
