@@ -1,10 +1,13 @@
 //! The array: a strided view on shared memory.
+mod views;
+
 use crate::memory::{self, Header};
 use crate::{DType, Element, Error, ErrorKind, Number, Result, Shape, with_dtype};
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
+pub(crate) use views::row_major;
 
 /// Steps between neighbours along each axis, in elements.
 pub(crate) type Strides = SmallVec<[isize; 6]>;
@@ -382,120 +385,6 @@ impl Array {
         Err(Error::new(ErrorKind::DType, op, format!("dtype {dtype}"), self.dtype()))
     }
 
-    // ---- views ----
-
-    /// The elements of this array's memory from `offset` (counted from its first element) on.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Memory`].
-    fn view(&self, shape: Shape, strides: Strides, offset: isize) -> Result<Array> {
-        let strides = if is_row_major(&shape, &strides) { None } else { Some(strides) };
-        let offset = self.as_view().map_or(0, |view| view.offset).wrapping_add_signed(offset);
-        let block = memory::acquire(size_of::<View>())?;
-        // SAFETY: the block is new and has room for a view.
-        unsafe {
-            memory::data(block).cast::<View>().write(View { base: self.base().clone(), offset, strides })
-        };
-        Ok(Array::with_header(block, Meta { shape, dtype: self.dtype(), is_view: true }))
-    }
-
-    /// The same elements in another shape. A view, unless the array is strided in a way that has no such view.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Shape`], if the number of elements differs.
-    pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Array> {
-        self.reshaped(shape.into())
-    }
-
-    fn reshaped(&self, shape: Shape) -> Result<Array> {
-        if shape.num_elements()? != self.len() {
-            let expected = format!("a shape of {} elements", self.len());
-            return Err(Error::new(ErrorKind::Shape, "reshape", expected, shape));
-        }
-        if shape == *self.shape() {
-            return Ok(self.clone());
-        }
-        let strides = match self.is_contiguous() {
-            true => Some(row_major(&shape)),
-            false => reshaped_strides(self.shape(), &self.strides(), &shape),
-        };
-        match strides {
-            Some(strides) => self.view(shape, strides, 0),
-            None => {
-                memory::count_copy();
-                let copy = self.copy()?;
-                let strides = row_major(&shape);
-                copy.view(shape, strides, 0)
-            }
-        }
-    }
-
-    /// The axes in another order: axis `i` of the result is axis `axes[i]` of this array. A view.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Shape`], if `axes` is not a permutation of the axes.
-    pub fn transpose(&self, axes: &[usize]) -> Result<Array> {
-        let mut seen: SmallVec<[bool; 8]> = SmallVec::from_elem(false, self.rank());
-        let valid = axes.len() == self.rank()
-            && axes.iter().all(|&a| a < seen.len() && !std::mem::replace(&mut seen[a], true));
-        if !valid {
-            let expected = format!("a permutation of the {} axes of shape {}", self.rank(), self.shape());
-            return Err(Error::new(ErrorKind::Shape, "transpose", expected, format!("{axes:?}")));
-        }
-        let strides = self.strides();
-        let shape = axes.iter().map(|&a| self.shape()[a]).collect();
-        self.view(shape, axes.iter().map(|&a| strides[a]).collect(), 0)
-    }
-
-    /// Elements `start, start + step, ...` along one axis, `length` of them. A view.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Index`], if an element would lie outside of the axis.
-    pub fn slice(&self, axis: usize, start: usize, length: usize, step: isize) -> Result<Array> {
-        let n = self.shape()[axis];
-        let last = (length as isize - 1).checked_mul(step).and_then(|d| d.checked_add(start as isize));
-        if length > 0 && !(start < n && last.is_some_and(|i| (0..n as isize).contains(&i))) {
-            let expected = format!("indices within axis {axis} of shape {}", self.shape());
-            let got = format!("{length} from {start} on in steps of {step}");
-            return Err(Error::new(ErrorKind::Index, "slice", expected, got));
-        }
-        let mut strides = self.strides();
-        let offset = if length > 0 { start as isize * strides[axis] } else { 0 };
-        strides[axis] *= step;
-        self.view(self.shape().replaced(axis, length), strides, offset)
-    }
-
-    /// The array repeated along axes of length 1 and new outer axes. A view.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Shape`], if this shape does not broadcast to `shape`.
-    pub fn broadcast_to(&self, shape: impl Into<Shape>) -> Result<Array> {
-        self.broadcasted(shape.into())
-    }
-
-    fn broadcasted(&self, shape: Shape) -> Result<Array> {
-        if shape == *self.shape() {
-            return Ok(self.clone());
-        }
-        let fits = self.rank() <= shape.rank()
-            && self.shape().iter().rev().zip(shape.iter().rev()).all(|(&from, &to)| from == to || from == 1);
-        if !fits {
-            let expected = format!("a shape that {} broadcasts to", self.shape());
-            return Err(Error::new(ErrorKind::Shape, "broadcast_to", expected, shape));
-        }
-        shape.num_elements()?;
-        let strides = self.broadcast_strides(&shape);
-        self.view(shape, strides, 0)
-    }
-
-    /// The strides that this array has as a view of a shape that it broadcasts to.
-    pub(crate) fn broadcast_strides(&self, shape: &Shape) -> Strides {
-        let own = self.strides();
-        let extra = shape.rank() - self.rank();
-        let repeated = |i: usize| i < extra || (self.shape()[i - extra] == 1 && shape[i] != 1);
-        (0..shape.rank()).map(|i| if repeated(i) { 0 } else { own[i - extra] }).collect()
-    }
-
     // ---- copies ----
 
     /// A row-major copy in memory of its own.
@@ -538,127 +427,5 @@ impl<T: Element> From<T> for Array {
     }
 }
 
-/// The strides of a row-major array without gaps.
-pub(crate) fn row_major(shape: &[usize]) -> Strides {
-    let mut strides = Strides::from_elem(1, shape.len());
-    for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i] * shape[i].max(1) as isize;
-    }
-    strides
-}
-
-fn is_row_major(shape: &[usize], strides: &[isize]) -> bool {
-    let mut expected = 1;
-    shape.contains(&0)
-        || shape.iter().zip(strides).rev().all(|(&n, &stride)| {
-            let fits = n == 1 || stride == expected;
-            expected *= n as isize;
-            fits
-        })
-}
-
-/// The strides under which a strided array can be seen in another shape, if there are any.
-fn reshaped_strides(from: &[usize], strides: &[isize], to: &[usize]) -> Option<Strides> {
-    if to.contains(&0) {
-        return Some(row_major(to));
-    }
-    let mut axes: SmallVec<[(usize, isize); 6]> =
-        from.iter().copied().zip(strides.iter().copied()).filter(|&(n, _)| n != 1).collect();
-    let mut out = Strides::from_elem(0, to.len());
-    for (i, &n) in to.iter().enumerate().rev() {
-        if n == 1 {
-            continue;
-        }
-        let (mut length, stride) = axes.pop()?;
-        while length % n != 0 {
-            // The axis must merge with the one outside of it.
-            let (outer, outer_stride) = axes.pop()?;
-            if outer_stride != stride * length as isize {
-                return None;
-            }
-            length *= outer;
-        }
-        out[i] = stride;
-        if length > n {
-            axes.push((length / n, stride * n as isize));
-        }
-    }
-    Some(out)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn iota(shape: &[usize]) -> Array {
-        Array::from_vec(shape, (0..shape.iter().product::<usize>() as i32).collect()).unwrap()
-    }
-
-    #[test]
-    fn views_share_memory() {
-        let a = iota(&[2, 3, 4]);
-        let t = a.transpose(&[2, 0, 1]).unwrap();
-        assert_eq!(t.shape(), &Shape::from([4, 2, 3]));
-        let s = t.slice(0, 3, 2, -2).unwrap();
-        assert_eq!(s.to_vec::<i32>().unwrap(), [3, 7, 11, 15, 19, 23, 1, 5, 9, 13, 17, 21]);
-        let b = iota(&[3, 1]).broadcast_to([2, 3, 2]).unwrap();
-        assert_eq!(b.to_vec::<i32>().unwrap(), [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2]);
-        assert!(s.shares_memory(&a) && !s.is_contiguous() && !a.is_unshared());
-        // Merging the outer two axes of a transposed array needs no copy, merging the inner two does.
-        let t = a.transpose(&[0, 2, 1]).unwrap();
-        assert!(t.reshape([2, 2, 2, 3]).unwrap().shares_memory(&a));
-        assert!(!t.reshape([24]).unwrap().shares_memory(&a));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_an_error() {
-        let a = iota(&[2, 3]);
-        assert_eq!(a.reshape([4]).unwrap_err().kind(), ErrorKind::Shape);
-        assert_eq!(a.transpose(&[0, 0]).unwrap_err().kind(), ErrorKind::Shape);
-        assert_eq!(a.slice(1, 1, 3, 1).unwrap_err().kind(), ErrorKind::Index);
-        assert_eq!(a.slice(1, 1, 3, -1).unwrap_err().kind(), ErrorKind::Index);
-        assert_eq!(a.broadcast_to([3, 3]).unwrap_err().kind(), ErrorKind::Shape);
-        assert_eq!(a.to_vec::<f32>().unwrap_err().kind(), ErrorKind::DType);
-        assert_eq!(a.item().unwrap_err().kind(), ErrorKind::Shape);
-        let huge = [usize::MAX, usize::MAX];
-        assert_eq!(Array::zeros(huge, DType::F32).unwrap_err().kind(), ErrorKind::Memory);
-        assert_eq!(Array::zeros([1 << 60], DType::Bool).unwrap_err().kind(), ErrorKind::Memory);
-        assert_eq!(Array::zeros([1 << 62], DType::F64).unwrap_err().kind(), ErrorKind::Memory);
-        assert_eq!(
-            a.slice(1, 0, 1, 1).unwrap().broadcast_to([usize::MAX, 2, 9]).unwrap_err().kind(),
-            ErrorKind::Memory
-        );
-    }
-
-    #[test]
-    fn cast_follows_the_rules() {
-        let a = Array::from_vec([5], vec![-1.9f32, 0.0, 2.9, f32::NAN, 1e20]).unwrap();
-        assert_eq!(a.cast(DType::I32).unwrap().to_vec::<i32>().unwrap(), [-1, 0, 2, 0, i32::MAX]);
-        assert_eq!(a.cast(DType::Bool).unwrap().to_vec::<bool>().unwrap(), [true, false, true, true, true]);
-        let big = Array::from_vec([1], vec![i64::MAX - 1]).unwrap();
-        assert_eq!(big.cast(DType::I32).unwrap().to_vec::<i32>().unwrap(), [-2]);
-    }
-
-    proptest! {
-        #[test]
-        fn reshape_of_a_view_keeps_the_order(
-            shape in prop::collection::vec(1usize..5, 0..4), seed in any::<prop::sample::Index>(), cut in 0usize..4,
-        ) {
-            let a = iota(&shape);
-            let mut axes: Vec<usize> = (0..shape.len()).collect();
-            if !axes.is_empty() {
-                axes.rotate_left(seed.index(shape.len()));
-            }
-            let mut view = a.transpose(&axes).unwrap();
-            if view.rank() > 0 && cut < view.shape()[0] {
-                view = view.slice(0, cut, view.shape()[0] - cut, 1).unwrap();
-            }
-            let order = view.to_vec::<i32>().unwrap();
-            let n = view.len();
-            for k in (1..=n).filter(|k| n.is_multiple_of(*k)) {
-                prop_assert_eq!(view.reshape([k, 1, n / k]).unwrap().to_vec::<i32>().unwrap(), &order[..]);
-            }
-        }
-    }
-}
+mod tests;
