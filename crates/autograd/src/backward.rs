@@ -1,6 +1,6 @@
 //! The backward pass: one reverse walk over the nodes.
 use crate::op::Vjp;
-use crate::session::{self, Node, Recorded};
+use crate::session::{self, KEPT_NODES, Node, Recorded};
 use crate::sources::SourceKey;
 use crate::tensor::Place;
 use crate::{Gradient, Tensor};
@@ -129,9 +129,6 @@ struct Scratch {
     flags: Vec<u8>,
     gradients: Vec<Option<Gradient>>,
 }
-
-/// Beyond this many nodes the memory of a pass is given back.
-const KEPT_NODES: usize = 1 << 16;
 
 thread_local! {
     static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch { flags: Vec::new(), gradients: Vec::new() }) };

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) const TRACE: u64 = 1 << 63;
 /// How many tapes may live on one thread at a time.
 pub(crate) const MAX_TAPES: u32 = 63;
-/// Beyond this many nodes the list's memory is given back when the last tape goes.
-const KEPT_NODES: usize = 1 << 16;
+/// Beyond this many nodes the memory of the list, and that of a backward pass, is given back after use.
+pub(crate) const KEPT_NODES: usize = 1 << 16;
 
 static EPOCH: AtomicU64 = AtomicU64::new(1);
 

@@ -308,24 +308,18 @@ pub trait AnyTape: sealed::Sealed {
     ) -> Result<S::Gradients>;
 }
 
-impl AnyTape for GradientTape {
-    fn last_gradient<S: Sources>(
-        self,
-        target: &impl Targets,
-        sources: S,
-        options: &GradientOptions,
-    ) -> Result<S::Gradients> {
-        self.gradient_with(target, sources, options)
-    }
+macro_rules! any_tape {
+    ($($Tape:ident),*) => {$(
+        impl AnyTape for $Tape {
+            fn last_gradient<S: Sources>(
+                self,
+                target: &impl Targets,
+                sources: S,
+                options: &GradientOptions,
+            ) -> Result<S::Gradients> {
+                self.0.gradient(target, sources, options, true)
+            }
+        }
+    )*};
 }
-
-impl AnyTape for PersistentGradientTape {
-    fn last_gradient<S: Sources>(
-        self,
-        target: &impl Targets,
-        sources: S,
-        options: &GradientOptions,
-    ) -> Result<S::Gradients> {
-        self.gradient_with(target, sources, options)
-    }
-}
+any_tape!(GradientTape, PersistentGradientTape);
