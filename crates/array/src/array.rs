@@ -201,7 +201,14 @@ impl Array {
     /// [`ErrorKind::Memory`].
     #[inline]
     pub(crate) fn uninit(shape: Shape, dtype: DType) -> Result<Array> {
-        let block = memory::acquire(shape.num_elements()?.saturating_mul(dtype.size()))?;
+        let length = shape.num_elements()?;
+        Array::uninit_of(shape, length, dtype)
+    }
+
+    /// As [`uninit`](Array::uninit), where the number of elements is known.
+    #[inline]
+    pub(crate) fn uninit_of(shape: Shape, length: usize, dtype: DType) -> Result<Array> {
+        let block = memory::acquire(length.saturating_mul(dtype.size()))?;
         Ok(Array::with_header(block, Meta { shape, dtype, is_view: false }))
     }
 
@@ -259,7 +266,8 @@ impl Array {
     /// The number of elements.
     #[inline]
     pub fn len(&self) -> usize {
-        self.shape().iter().product()
+        let shape = self.shape();
+        if shape.rank() == 0 { 1 } else { shape.iter().product() }
     }
 
     /// Whether there are no elements.

@@ -26,6 +26,9 @@ enum Lengths {
 const INLINE: usize = 4;
 
 impl Shape {
+    /// The shape of a scalar, `[]`.
+    pub const SCALAR: Shape = Shape(Lengths::Inline { rank: 0, lengths: [0; INLINE] });
+
     /// The number of axes.
     #[inline]
     pub fn rank(&self) -> usize {
@@ -148,7 +151,7 @@ impl std::hash::Hash for Shape {
 impl Default for Shape {
     /// The shape of a scalar.
     fn default() -> Shape {
-        Shape::from([])
+        Shape::SCALAR
     }
 }
 

@@ -1,6 +1,7 @@
 //! The backward pass: one reverse walk over the nodes.
-use crate::op::Vjp;
-use crate::session::{self, KEPT_NODES, Node, Recorded};
+use crate::list::{List, Operand, Recorded};
+use crate::op::{OpRef, Vjp};
+use crate::session::{self, KEPT_NODES};
 use crate::sources::SourceKey;
 use crate::tensor::Place;
 use crate::{Gradient, Tensor};
@@ -33,19 +34,16 @@ pub(crate) fn backward(
             })
             .collect();
         let starts: SmallVec<[Option<u32>; 1]> = targets.iter().map(|target| node(target.place)).collect();
-        Pass::new(&session.nodes, bit, wanted, starts)
+        Pass::new(&session.list, bit, wanted, starts)
     });
     for (start, seed) in pass.starts.clone().into_iter().zip(seeds) {
         if let Some(index) = start {
             pass.add(index, seed.into())?;
         }
     }
-    // Without another tape that records, no node is added meanwhile: the list can be lent to the walk.
-    if session::recording() == 0 {
-        let mut lent = Lent::take(bit, last);
-        pass.walk(&mut lent)?;
-    } else {
-        pass.walk(&mut Shared)?;
+    match Lent::take(bit, last) {
+        Some(mut lent) => pass.walk(&mut lent)?,
+        None => pass.walk(&mut Shared)?,
     }
     pass.finish()
 }
@@ -77,49 +75,54 @@ fn seeds_of(targets: &[&Tensor], given: Option<&[Tensor]>) -> Result<SmallVec<[T
 
 /// Where the walk finds nodes.
 trait Nodes {
-    /// Calls `f` with what node `index` recorded.
-    fn visit<R>(&mut self, index: usize, f: impl FnOnce(u64, Option<&Recorded>) -> R) -> R;
+    /// Calls `f` with the epoch of node `index` and what it recorded, if it did.
+    fn visit(&mut self, index: usize, f: impl FnOnce(u64, Recorded<'_>) -> Result<()>) -> Result<()>;
 }
 
-/// The thread's list, taken out of the session for the walk and put back after it.
-struct Lent {
-    nodes: Vec<Node>,
-    /// Nobody needs a node after the walk has passed it.
-    free: bool,
-}
+/// The thread's list, taken out of the session by a tape that ends, and that nobody else needs: nodes are dropped as
+/// soon as the walk has passed them.
+struct Lent(List);
 
 impl Lent {
-    fn take(bit: u64, last: bool) -> Lent {
-        session::with(|s| Lent { nodes: std::mem::take(&mut s.nodes), free: last && s.only(bit) })
+    fn take(bit: u64, last: bool) -> Option<Lent> {
+        if !last || session::recording() != 0 {
+            return None;
+        }
+        session::with(|s| s.only(bit).then(|| Lent(std::mem::replace(&mut s.list, List::EMPTY))))
     }
 }
 
 impl Nodes for Lent {
     #[inline]
-    fn visit<R>(&mut self, index: usize, f: impl FnOnce(u64, Option<&Recorded>) -> R) -> R {
-        let node = &mut self.nodes[index];
-        let result = f(node.epoch, node.recorded.as_ref());
-        if self.free {
-            node.recorded = None;
+    fn visit(&mut self, index: usize, f: impl FnOnce(u64, Recorded<'_>) -> Result<()>) -> Result<()> {
+        if let Some(recorded) = self.0.recorded(index) {
+            f(self.0.nodes()[index].epoch, recorded)?;
+            self.0.truncate(index);
         }
-        result
+        Ok(())
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let nodes = std::mem::take(&mut self.nodes);
-        session::with(|s| s.nodes = nodes);
+        session::recycle(std::mem::replace(&mut self.0, List::EMPTY));
     }
 }
 
-/// The thread's list, while others add to it.
+/// The thread's list, which others may need or add to.
 struct Shared;
 
 impl Nodes for Shared {
-    fn visit<R>(&mut self, index: usize, f: impl FnOnce(u64, Option<&Recorded>) -> R) -> R {
-        let node = session::with(|s| s.nodes[index].clone());
-        f(node.epoch, node.recorded.as_ref())
+    fn visit(&mut self, index: usize, f: impl FnOnce(u64, Recorded<'_>) -> Result<()>) -> Result<()> {
+        type Copied = (u64, OpRef, SmallVec<[Operand; 3]>, usize);
+        let copied = session::with(|s| -> Option<Copied> {
+            let Recorded { op, inputs, outputs } = s.list.recorded(index)?;
+            let operands = inputs.iter().chain(outputs).cloned().collect();
+            Some((s.list.nodes()[index].epoch, op.clone(), operands, inputs.len()))
+        });
+        let Some((epoch, op, operands, inputs)) = copied else { return Ok(()) };
+        let (inputs, outputs) = operands.split_at(inputs);
+        f(epoch, Recorded { op: &op, inputs, outputs })
     }
 }
 
@@ -160,7 +163,7 @@ impl Drop for Pass {
 }
 
 impl Pass {
-    fn new(nodes: &[Node], bit: u64, wanted: Wanted, starts: SmallVec<[Option<u32>; 1]>) -> Pass {
+    fn new(list: &List, bit: u64, wanted: Wanted, starts: SmallVec<[Option<u32>; 1]>) -> Pass {
         let low = wanted.iter().flatten().copied().min();
         let top = starts.iter().flatten().copied().max();
         let (low, length) = match (low, top) {
@@ -176,14 +179,14 @@ impl Pass {
             }
         }
         for i in 0..flags.len() {
-            let node = &nodes[low as usize + i];
-            if node.mask & bit == 0 {
+            if list.nodes()[low as usize + i].mask & bit == 0 {
                 continue;
             }
-            let reaches = match &node.recorded {
+            let reaches = match list.recorded(low as usize + i) {
+                // Inputs stand on the list as long as what was computed from them.
                 Some(recorded) => recorded.inputs.iter().any(|input| match input.place {
-                    Place::Node { epoch, index } if index >= low && ((index - low) as usize) < i => {
-                        flags[(index - low) as usize] & REACHES != 0 && nodes[index as usize].epoch == epoch
+                    Place::Node { index, .. } => {
+                        flags.get(index.wrapping_sub(low) as usize).is_some_and(|flag| flag & REACHES != 0)
                     }
                     _ => false,
                 }),
@@ -218,68 +221,69 @@ impl Pass {
 
     fn walk(&mut self, nodes: &mut impl Nodes) -> Result<()> {
         for at in (0..self.flags.len()).rev() {
+            // A further result of an op is left to the op at a lower index.
             let index = self.low + at as u32;
-            nodes.visit(index as usize, |epoch, recorded| match recorded {
-                Some(recorded) => self.step(at, index, epoch, recorded),
-                // A further result of the op at a lower index, which takes the gradient.
-                None => Ok(()),
-            })?;
+            nodes.visit(index as usize, |epoch, recorded| self.step(at, index, epoch, recorded))?;
         }
         Ok(())
     }
 
-    /// Passes the gradients of one node's results on to its inputs.
-    fn step(&mut self, at: usize, index: u32, epoch: u64, recorded: &Recorded) -> Result<()> {
+    /// Passes the gradients of one op's results on to its inputs.
+    fn step(&mut self, at: usize, index: u32, epoch: u64, recorded: Recorded<'_>) -> Result<()> {
         let passes_on = self.flags[at] & REACHES != 0 && !recorded.inputs.is_empty();
-        let mut grads: SmallVec<[Option<Tensor>; 1]> = SmallVec::new();
-        let mut any = false;
-        for i in 0..recorded.outputs.len() {
-            let gradient = self.gradients.get_mut(at + i).and_then(Option::take);
-            any |= gradient.is_some();
-            // Later results may lie beyond the last target.
-            let wanted = self.flags.get(at + i).is_some_and(|flag| flag & SOURCE != 0);
-            grads.push(match gradient {
-                Some(gradient) if passes_on => {
-                    if wanted {
-                        self.found.push((index + i as u32, gradient.clone()));
-                    }
-                    Some(gradient.into_dense()?)
-                }
-                Some(gradient) if wanted => {
-                    self.found.push((index + i as u32, gradient));
-                    None
-                }
-                _ => None,
-            });
-        }
-        if !any || !passes_on {
+        let (one, several);
+        let grads: &[Option<Tensor>] = if recorded.outputs.len() == 1 {
+            one = [self.take(at, passes_on)?];
+            &one
+        } else {
+            let all = at..at + recorded.outputs.len();
+            several = all.map(|at| self.take(at, passes_on)).collect::<Result<Vec<_>>>()?;
+            &several
+        };
+        if grads.iter().all(Option::is_none) {
             return Ok(());
         }
         let mut needs = 0;
-        for (i, input) in recorded.inputs.iter().enumerate() {
-            if i < 64 && self.reaches(input.place).is_some() {
+        for (i, input) in recorded.inputs.iter().enumerate().take(64) {
+            if self.reaches(input.place).is_some() {
                 needs |= 1 << i;
             }
         }
         if needs == 0 && recorded.inputs.len() <= 64 {
             return Ok(());
         }
-        let op = &*recorded.op;
-        let cx = Vjp { name: op.name(), recorded, place: Place::Node { epoch, index }, grads: &grads, needs };
+        let op = &**recorded.op;
+        let cx = Vjp { name: op.name(), recorded, place: Place::Node { epoch, index }, grads, needs };
         let gradients = op.vjp(&cx)?;
-        drop(grads);
-        for (i, gradient) in gradients.into_iter().enumerate() {
-            let (Some(gradient), Some(input)) = (gradient, recorded.inputs.get(i)) else { continue };
-            if let Some(target) = self.reaches(input.place) {
-                let expected = input.value.shape();
-                if gradient.shape() != expected {
-                    let expected = format!("a gradient of input {i} of its shape {expected}");
-                    return Err(Error::new(ErrorKind::Shape, op.name(), expected, gradient.shape()));
-                }
-                self.add(target, gradient)?;
+        for (i, (gradient, input)) in gradients.into_iter().zip(recorded.inputs).enumerate() {
+            let Some(gradient) = gradient else { continue };
+            let Some(target) = self.reaches(input.place) else { continue };
+            let expected = input.value.shape();
+            if gradient.shape() != expected {
+                let expected = format!("a gradient of input {i} of its shape {expected}");
+                return Err(Error::new(ErrorKind::Shape, op.name(), expected, gradient.shape()));
             }
+            self.add(target, gradient)?;
         }
         Ok(())
+    }
+
+    /// Takes the gradient of a node: for its source, if it is one, and to be passed on.
+    #[inline]
+    fn take(&mut self, at: usize, passes_on: bool) -> Result<Option<Tensor>> {
+        // Later results of an op may lie beyond the last target.
+        let Some(gradient) = self.gradients.get_mut(at).and_then(Option::take) else { return Ok(None) };
+        let index = self.low + at as u32;
+        match (self.flags[at] & SOURCE != 0, passes_on) {
+            (true, true) => self.found.push((index, gradient.clone())),
+            (true, false) => {
+                self.found.push((index, gradient));
+                return Ok(None);
+            }
+            (false, true) => {}
+            (false, false) => return Ok(None),
+        }
+        gradient.into_dense().map(Some)
     }
 
     /// The gradient of each source: the sum over its nodes, earlier ones first.

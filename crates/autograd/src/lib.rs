@@ -2,6 +2,7 @@
 mod backward;
 mod check;
 mod gradient;
+mod list;
 mod op;
 mod ops;
 mod session;

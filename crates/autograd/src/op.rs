@@ -1,5 +1,6 @@
 //! What an op is.
-use crate::session::{self, Recorded};
+use crate::list::Recorded;
+use crate::session::{self, Facts};
 use crate::tensor::Place;
 use crate::{Gradient, Tensor};
 use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
@@ -138,15 +139,25 @@ impl std::ops::Deref for OpRef {
 /// Those of the op's [`forward`](Op::forward).
 #[inline]
 pub fn apply<O: Op, const N: usize>(op: O, inputs: [&Tensor; N]) -> Result<Tensor> {
-    let mut outputs = op.forward(&inputs.map(|t| &t.array))?;
-    debug_assert_eq!(outputs.len(), 1, "{}: `apply` is for ops of one result", op.name());
+    let outputs = op.forward(&inputs.map(|t| &t.array))?;
+    let [array] = outputs.into_inner().unwrap_or_else(|_| several(op.name()));
     let place = if session::recording() == 0 {
         Place::Constant
     } else {
-        session::record(&mut once(op), &inputs, &outputs)
+        let facts = facts(&op);
+        session::record(&mut once(op), facts, &inputs, std::slice::from_ref(&array))
     };
-    let array = outputs.pop().expect("an op has a result");
     Ok(Tensor::placed(array, place))
+}
+
+#[cold]
+fn several(op: &'static str) -> ! {
+    panic!("{op}: `apply` is for ops of one result");
+}
+
+#[inline]
+fn facts<O: Op>(op: &O) -> Facts {
+    Facts { saves: op.saves(), differentiable: op.is_differentiable() }
 }
 
 /// Applies an op of any number of inputs and results, and records it where a tape or a trace wants it.
@@ -158,7 +169,10 @@ pub fn apply_many<O: Op>(op: O, inputs: &[&Tensor]) -> Result<SmallVec<[Tensor; 
     let outputs = op.forward(&arrays)?;
     let first = match session::recording() {
         0 => Place::Constant,
-        _ => session::record(&mut once(op), inputs, &outputs),
+        _ => {
+            let facts = facts(&op);
+            session::record(&mut once(op), facts, inputs, &outputs)
+        }
     };
     let place = |i: usize| match first {
         Place::Node { epoch, index } => Place::Node { epoch, index: index + i as u32 },
@@ -170,14 +184,15 @@ pub fn apply_many<O: Op>(op: O, inputs: &[&Tensor]) -> Result<SmallVec<[Tensor; 
 /// Records an op in the trace of this thread without applying it: it is applied when the trace is replayed. `value` is
 /// its input, and stands for its result.
 pub fn defer<O: Op>(op: O, value: &Tensor) -> Tensor {
-    let place = session::record(&mut once(op), &[value], std::slice::from_ref(&value.array));
+    let facts = facts(&op);
+    let place = session::record(&mut once(op), facts, &[value], std::slice::from_ref(&value.array));
     Tensor::placed(value.array.clone(), place)
 }
 
 /// What a [`vjp`](Op::vjp) can see: the op's inputs and results, and the gradients of the results.
 pub struct Vjp<'a> {
     pub(crate) name: &'static str,
-    pub(crate) recorded: &'a Recorded,
+    pub(crate) recorded: Recorded<'a>,
     /// The place of the first result.
     pub(crate) place: Place,
     pub(crate) grads: &'a [Option<Tensor>],
@@ -216,8 +231,8 @@ impl Vjp<'_> {
         match &self.grads[i] {
             Some(grad) => Ok(grad.clone()),
             None => {
-                let (shape, dtype) = self.recorded.output_meta(i);
-                Tensor::zeros(shape, dtype)
+                let value = &self.recorded.outputs[i].value;
+                Tensor::zeros(value.shape(), value.dtype())
             }
         }
     }
@@ -247,7 +262,7 @@ impl Vjp<'_> {
     /// # Panics
     /// If the op does not say that it [`saves`](Op::saves) outputs.
     pub fn output_of(&self, i: usize) -> Tensor {
-        let value = &self.recorded.outputs[i];
+        let value = &self.recorded.outputs[i].value;
         let array = value.array().unwrap_or_else(|| panic!("{}: `saves` lacks the outputs", self.name));
         let place = match self.place {
             Place::Node { epoch, index } => Place::Node { epoch, index: index + i as u32 },

@@ -4,10 +4,11 @@
 //! index and the *epoch* in which it was recorded: when nodes are freed a new epoch begins, so that a handle that
 //! outlives its tape, or crosses to another thread, is never mistaken for a handle of a later node.
 use crate::Tensor;
-use crate::op::{Op, OpRef};
+use crate::list::{List, Node, Value};
+use crate::op::{Op, OpRef, Saves};
 use crate::tensor::{Name, Place};
-use slalom_array::{Array, DType, Shape};
-use smallvec::{SmallVec, smallvec};
+use slalom_array::Array;
+use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,79 +21,6 @@ pub(crate) const MAX_TAPES: u32 = 63;
 pub(crate) const KEPT_NODES: usize = 1 << 16;
 
 static EPOCH: AtomicU64 = AtomicU64::new(1);
-
-/// Arrays of at most this many elements are kept whole even where only shape and type are wanted: that is cheaper than
-/// to note both. Debug builds do not, so that an op which needs more than it [`saves`](Op::saves) is found.
-const SMALL: Option<usize> = if cfg!(debug_assertions) { None } else { Some(16) };
-
-/// A value as a node keeps it: whole, or only its shape and type.
-#[derive(Debug, Clone)]
-pub(crate) enum Value {
-    Saved(Array),
-    Meta(Box<(Shape, DType)>),
-}
-
-impl Value {
-    #[inline]
-    fn new(array: &Array, save: bool) -> Value {
-        match save || SMALL.is_some_and(|small| array.len() <= small) {
-            true => Value::Saved(array.clone()),
-            false => Value::Meta(Box::new((array.shape().clone(), array.dtype()))),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn array(&self) -> Option<&Array> {
-        match self {
-            Value::Saved(array) => Some(array),
-            Value::Meta(_) => None,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn shape(&self) -> &Shape {
-        match self {
-            Value::Saved(array) => array.shape(),
-            Value::Meta(meta) => &meta.0,
-        }
-    }
-
-    pub(crate) fn dtype(&self) -> DType {
-        match self {
-            Value::Saved(array) => array.dtype(),
-            Value::Meta(meta) => meta.1,
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Input {
-    pub(crate) place: Place,
-    pub(crate) value: Value,
-}
-
-/// What a node holds of the op that was applied.
-#[derive(Debug, Clone)]
-pub(crate) struct Recorded {
-    pub(crate) op: OpRef,
-    pub(crate) inputs: SmallVec<[Input; 2]>,
-    pub(crate) outputs: SmallVec<[Value; 1]>,
-}
-
-impl Recorded {
-    pub(crate) fn output_meta(&self, i: usize) -> (Shape, DType) {
-        (self.outputs[i].shape().clone(), self.outputs[i].dtype())
-    }
-}
-
-/// One recorded value. An op of several results takes as many nodes; the first holds the op.
-#[derive(Debug, Clone)]
-pub(crate) struct Node {
-    pub(crate) epoch: u64,
-    /// The tapes that want it.
-    pub(crate) mask: u64,
-    pub(crate) recorded: Option<Recorded>,
-}
 
 /// What a thread knows of one variable.
 #[derive(Clone, Copy, Default)]
@@ -107,7 +35,7 @@ struct VariableEntry {
 }
 
 pub(crate) struct Session {
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) list: List,
     epoch: u64,
     /// Bits of the tapes that live.
     live: u64,
@@ -124,7 +52,7 @@ thread_local! {
     static RECORDING: Cell<u64> = const { Cell::new(0) };
     static SESSION: RefCell<Session> = const {
         RefCell::new(Session {
-            nodes: Vec::new(),
+            list: List::EMPTY,
             epoch: 0,
             live: 0,
             automatic: 0,
@@ -160,17 +88,19 @@ impl Session {
     #[inline]
     pub(crate) fn node(&self, place: Place) -> Option<(u32, &Node)> {
         let Place::Node { epoch, index } = place else { return None };
-        self.nodes.get(index as usize).filter(|node| node.epoch == epoch).map(|node| (index, node))
+        self.list.nodes().get(index as usize).filter(|node| node.epoch == epoch).map(|node| (index, node))
     }
 
-    fn push(&mut self, mask: u64, recorded: Recorded) -> Place {
-        let index = self.nodes.len() as u32;
-        let more = recorded.outputs.len() - 1;
-        self.nodes.push(Node { epoch: self.epoch, mask, recorded: Some(recorded) });
-        for _ in 0..more {
-            self.nodes.push(Node { epoch: self.epoch, mask, recorded: None });
-        }
-        Place::Node { epoch: self.epoch, index }
+    /// Adds an op whose operands are on the list, and returns the place of its first result.
+    #[inline]
+    fn push(&mut self, mask: u64, op: OpRef, counts: (usize, usize)) -> Place {
+        Place::Node { epoch: self.epoch, index: self.list.push(self.epoch, mask, op, counts) }
+    }
+
+    /// The tapes that want the node at a place; 0, if there is none.
+    #[inline]
+    fn wanted(&self, place: Place) -> u64 {
+        self.node(place).map_or(0, |(_, node)| node.mask)
     }
 
     fn next_epoch(&mut self) {
@@ -193,57 +123,62 @@ impl Session {
     }
 }
 
+/// What to know of an op before it is recorded.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts {
+    pub(crate) saves: Saves,
+    pub(crate) differentiable: bool,
+}
+
 /// Puts an op that has been applied on the list, if a tape that records wants it, and returns the place of its first
 /// result.
-pub(crate) fn record(op: &mut dyn FnMut() -> OpRef, inputs: &[&Tensor], outputs: &[Array]) -> Place {
+pub(crate) fn record(
+    op: &mut dyn FnMut() -> OpRef,
+    facts: Facts,
+    inputs: &[&Tensor],
+    outputs: &[Array],
+) -> Place {
     let recording = recording();
     with(|session| {
         let mut mask = recording & TRACE;
         let mut cut = Place::Constant;
-        // A handle whose node is gone counts as a constant from here on.
-        let mut places: SmallVec<[(Place, u64); 4]> = SmallVec::new();
         for input in inputs {
-            let wants = session.node(input.place).map(|(_, node)| node.mask);
-            if let Place::Cut(_) = input.place {
-                cut = input.place;
+            match input.place {
+                Place::Node { .. } => mask |= session.wanted(input.place) & recording,
+                Place::Cut(_) => cut = input.place,
+                Place::Constant => {}
             }
-            mask |= wants.unwrap_or(0) & recording;
-            places.push((if wants.is_some() { input.place } else { Place::Constant }, wants.unwrap_or(0)));
         }
         if mask == 0 {
             return cut;
         }
         let op = op();
-        if !op.is_differentiable() || !outputs[0].dtype().is_float() {
+        if !facts.differentiable || !outputs[0].dtype().is_float() {
             if mask & TRACE == 0 {
                 return Place::Cut(interned(op.name()));
             }
             mask = TRACE;
         }
-        let (save_inputs, save_outputs) = saves(&op, mask);
-        let mut recorded = Recorded { op, inputs: SmallVec::new(), outputs: SmallVec::new() };
-        for (input, (place, wants)) in inputs.iter().zip(places) {
+        let (save_inputs, save_outputs) = match facts.saves {
+            _ if mask == TRACE => (false, false),
+            Saves::Nothing => (false, false),
+            Saves::Inputs => (true, false),
+            Saves::Outputs => (false, true),
+            Saves::Both => (true, true),
+        };
+        for input in inputs {
+            let wanted = session.wanted(input.place);
+            // A handle whose node is gone counts as a constant from here on.
+            let place = if wanted != 0 { input.place } else { Place::Constant };
             // A trace keeps what it does not compute itself.
-            let constant = mask & TRACE != 0 && wants & TRACE == 0;
-            recorded.inputs.push(Input { place, value: Value::new(&input.array, save_inputs || constant) });
+            let constant = mask & TRACE != 0 && wanted & TRACE == 0;
+            session.list.operand(place, Value::new(&input.array, save_inputs || constant));
         }
         for array in outputs {
-            recorded.outputs.push(Value::new(array, save_outputs));
+            session.list.operand(Place::Constant, Value::new(array, save_outputs));
         }
-        session.push(mask, recorded)
+        session.push(mask, op, (inputs.len(), outputs.len()))
     })
-}
-
-/// Whether the tapes of `mask` need the values of inputs and of outputs.
-fn saves(op: &OpRef, mask: u64) -> (bool, bool) {
-    use crate::Saves::{Both, Inputs, Nothing, Outputs};
-    match op.saves() {
-        _ if mask == TRACE => (false, false),
-        Nothing => (false, false),
-        Inputs => (true, false),
-        Outputs => (false, true),
-        Both => (true, true),
-    }
 }
 
 /// One place for each name of an op, so that a tensor refers to it by one pointer.
@@ -261,17 +196,13 @@ fn interned(name: &'static str) -> Name {
 /// Puts `tensor` on the tape of `bit` as something to differentiate with respect to.
 pub(crate) fn watch(bit: u64, tensor: &Tensor) -> Tensor {
     with(|session| {
-        let before = session.node(tensor.place).map_or(0, |(_, node)| node.mask);
-        let recorded = Recorded {
-            op: OpRef::Static(&crate::ops::shape::Identity),
-            inputs: smallvec![Input {
-                place: if before != 0 { tensor.place } else { Place::Constant },
-                value: Value::new(&tensor.array, recording() & TRACE != 0 && before & TRACE == 0),
-            }],
-            outputs: smallvec![Value::new(&tensor.array, false)],
-        };
+        let before = session.wanted(tensor.place);
+        let place = if before != 0 { tensor.place } else { Place::Constant };
+        let constant = recording() & TRACE != 0 && before & TRACE == 0;
+        session.list.operand(place, Value::new(&tensor.array, constant));
+        session.list.operand(Place::Constant, Value::new(&tensor.array, false));
         let mask = (before | TRACE) & recording() | bit;
-        let place = session.push(mask, recorded);
+        let place = session.push(mask, OpRef::Static(&crate::ops::shape::Identity), (1, 1));
         Tensor::placed(tensor.array.clone(), place)
     })
 }
@@ -282,7 +213,7 @@ pub(crate) fn watch(bit: u64, tensor: &Tensor) -> Tensor {
 pub(crate) fn open(bits: impl Fn(u64) -> u64, automatic: bool) -> (u64, usize) {
     with(|session| {
         let bit = bits(session.live);
-        if session.live == 0 {
+        if session.list.len() == 0 {
             session.next_epoch();
         }
         session.live |= bit;
@@ -290,7 +221,7 @@ pub(crate) fn open(bits: impl Fn(u64) -> u64, automatic: bool) -> (u64, usize) {
             session.automatic |= bit;
         }
         set_recording(recording() | bit);
-        (bit, session.nodes.len())
+        (bit, session.list.len())
     })
 }
 
@@ -307,6 +238,7 @@ pub(crate) fn close(bit: u64, start: usize, watched: &[u32]) {
     set_recording(recording() & !bit);
     // Freed nodes are dropped after the session is released: what they hold may come back to it.
     let mut freed = Vec::new();
+    let mut all = List::EMPTY;
     let _ = SESSION.try_with(|session| {
         let mut session = session.borrow_mut();
         let session = &mut *session;
@@ -316,37 +248,39 @@ pub(crate) fn close(bit: u64, start: usize, watched: &[u32]) {
             session.variables[id as usize].watched &= !bit;
         }
         if session.live == 0 {
-            freed = std::mem::take(&mut session.nodes);
+            all = std::mem::replace(&mut session.list, List::EMPTY);
             session.earlier.clear();
-        } else {
-            let start = start.min(session.nodes.len());
-            for node in &mut session.nodes[start..] {
-                node.mask &= !bit;
-                if node.mask == 0 && node.recorded.is_some() {
-                    freed.push(Node { epoch: 0, mask: 0, recorded: node.recorded.take() });
-                }
-            }
-            while session.nodes.len() > start && session.nodes.last().is_some_and(|node| node.mask == 0) {
-                session.nodes.pop();
-            }
-            session.next_epoch();
-            let Session { earlier, nodes, .. } = session;
-            earlier.retain(|&(_, epoch, index)| {
-                nodes.get(index as usize).is_some_and(|node| node.epoch == epoch && node.mask != 0)
-            });
+            return;
         }
+        let list = &mut session.list;
+        let mut length = start.min(list.len());
+        for index in length..list.len() {
+            let node = list.node_mut(index);
+            node.mask &= !bit;
+            if node.mask == 0 {
+                freed.extend(list.free(index));
+            } else {
+                length = index + 1;
+            }
+        }
+        list.truncate(length);
+        session.next_epoch();
+        let Session { earlier, list, .. } = session;
+        earlier.retain(|&(_, epoch, index)| {
+            list.nodes().get(index as usize).is_some_and(|node| node.epoch == epoch && node.mask != 0)
+        });
     });
-    recycle(freed);
+    recycle(all);
 }
 
 /// Drops the nodes and keeps their memory for the next tape.
-pub(crate) fn recycle(mut nodes: Vec<Node>) {
-    nodes.clear();
-    if nodes.capacity() <= KEPT_NODES {
+pub(crate) fn recycle(mut list: List) {
+    list.truncate(0);
+    if list.capacity() <= KEPT_NODES {
         let _ = SESSION.try_with(|session| {
             let mut session = session.borrow_mut();
-            if session.nodes.is_empty() && session.nodes.capacity() < nodes.capacity() {
-                session.nodes = nodes;
+            if session.list.capacity() < list.capacity() && session.list.len() == 0 {
+                session.list = list;
             }
         });
     }
@@ -418,9 +352,8 @@ pub fn read_variable(
             }
             session.earlier.push((id as u32, entry.epoch, entry.index));
         }
-        let output = Value::new(&value, false);
-        let op = OpRef::Shared(op());
-        let place = session.push(mask, Recorded { op, inputs: smallvec![], outputs: smallvec![output] });
+        session.list.operand(Place::Constant, Value::new(&value, false));
+        let place = session.push(mask, OpRef::Shared(op()), (0, 1));
         if let Place::Node { epoch, index } = place {
             let watched = entry.watched;
             session.variables[id] = VariableEntry { epoch, index, version, watched };

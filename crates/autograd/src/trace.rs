@@ -1,7 +1,8 @@
 //! Traces: what a closure computes, recorded once to be replayed many times.
 use crate::Tensor;
+use crate::list::{List, Value};
 use crate::op::OpRef;
-use crate::session::{self, Node, TRACE, Value};
+use crate::session::{self, TRACE};
 use crate::tensor::Place;
 use slalom_array::{Array, Error, ErrorKind, Result};
 use smallvec::SmallVec;
@@ -55,11 +56,11 @@ impl Trace {
     /// [`ErrorKind::State`], if a tape from outside of the trace still needs what was recorded.
     pub fn finish(self, results: &[&Tensor]) -> Result<Plan> {
         let start = self.start;
-        let nodes: Vec<Node> = session::with(|s| s.nodes[start..].to_vec());
-        let index = |place: Place| session::with(|s| s.node(place).map(|(index, _)| index as usize));
-        let places: Vec<Option<usize>> = results.iter().map(|result| index(result.place)).collect();
-        drop(self);
-        Plan::new(nodes, start, results, &places)
+        session::with(|s| {
+            let index = |place| s.node(place).map(|(index, _)| index as usize);
+            let places: Vec<Option<usize>> = results.iter().map(|result| index(result.place)).collect();
+            Plan::new(&s.list, start, results, &places)
+        })
     }
 }
 
@@ -98,18 +99,16 @@ pub struct Plan {
 }
 
 impl Plan {
-    fn new(nodes: Vec<Node>, start: usize, results: &[&Tensor], places: &[Option<usize>]) -> Result<Plan> {
-        let inside = |index: usize| index.checked_sub(start).filter(|&i| i < nodes.len());
-        let needed = needed(&nodes, start, places);
+    fn new(list: &List, start: usize, results: &[&Tensor], places: &[Option<usize>]) -> Result<Plan> {
+        let length = list.len() - start;
+        let inside = |index: usize| index.checked_sub(start).filter(|&i| i < length);
+        let needed = needed(list, start, places);
         // Nodes in order get slots in order; only those that are computed.
         let mut slot_of: HashMap<usize, usize> = HashMap::new();
         let mut steps = Vec::new();
         let mut slots = 0;
-        for (i, node) in nodes.iter().enumerate() {
-            let Some(recorded) = &node.recorded else { continue };
-            if !needed[i] {
-                continue;
-            }
+        for i in (0..length).filter(|&i| needed[i]) {
+            let Some(recorded) = list.recorded(start + i) else { continue };
             let operands = recorded
                 .inputs
                 .iter()
@@ -232,15 +231,15 @@ impl Plan {
 }
 
 /// Which nodes the results need, or have effects of their own.
-fn needed(nodes: &[Node], start: usize, places: &[Option<usize>]) -> Vec<bool> {
-    let mut needed = vec![false; nodes.len()];
+fn needed(list: &List, start: usize, places: &[Option<usize>]) -> Vec<bool> {
+    let mut needed = vec![false; list.len() - start];
     for place in places.iter().flatten() {
         if let Some(flag) = place.checked_sub(start).and_then(|i| needed.get_mut(i)) {
             *flag = true;
         }
     }
-    for i in (0..nodes.len()).rev() {
-        let Some(recorded) = &nodes[i].recorded else {
+    for i in (0..needed.len()).rev() {
+        let Some(recorded) = list.recorded(start + i) else {
             // A further result of the op before: that op is needed.
             if needed[i] {
                 needed[i - 1] = true;
@@ -251,7 +250,7 @@ fn needed(nodes: &[Node], start: usize, places: &[Option<usize>]) -> Vec<bool> {
             needed[i] = true;
         }
         if needed[i] {
-            for input in &recorded.inputs {
+            for input in recorded.inputs {
                 if let Place::Node { index, .. } = input.place
                     && let Some(flag) = (index as usize).checked_sub(start).and_then(|at| needed.get_mut(at))
                 {

@@ -112,41 +112,40 @@ const INPUTS: usize = 4;
 /// Applies a kernel to whole arrays.
 ///
 /// # Safety
-/// The kernel takes as many inputs, of type `dtype`, and writes elements of type `result`.
-unsafe fn drive(
+/// The kernel takes `N` inputs, of type `dtype`, and writes elements of type `result`.
+unsafe fn drive<const N: usize>(
     op: &'static str,
     dtype: DType,
     result: DType,
-    inputs: &[&Array],
+    inputs: &[&Array; N],
     call: &Call,
 ) -> Result<Array> {
-    let first = inputs[0];
-    let alike = |a: &&Array| a.dtype() == dtype && a.is_contiguous() && a.shape() == first.shape();
-    if !inputs.iter().all(alike) {
-        // SAFETY: the caller's promise.
-        return unsafe { drive_strided(op, dtype, result, inputs, call) };
-    }
-    let out = Array::uninit(first.shape().clone(), result)?;
-    let length = out.len();
-    let mut from = [ptr::null(); INPUTS];
+    let shape = inputs[0].shape();
+    let mut from = [ptr::null(); N];
     for (from, input) in from.iter_mut().zip(inputs) {
+        if input.dtype() != dtype || !input.is_contiguous() || input.shape() != shape {
+            // SAFETY: the caller's promise.
+            return unsafe { drive_strided(op, dtype, result, inputs, call) };
+        }
         *from = input.as_bytes();
     }
-    let (from, to) = (&from[..inputs.len()], out.as_bytes().cast_mut());
+    let length = inputs[0].len();
+    let out = Array::uninit_of(shape.clone(), length, result)?;
+    let to = out.as_bytes().cast_mut();
     if length <= 2 * CHUNK {
         // SAFETY: `length` elements everywhere, and the output is ours.
-        unsafe { call.run(from, to, length) };
+        unsafe { call.run(&from, to, length) };
         return Ok(out);
     }
-    let (from, to) = (&Shared::new(from.as_ptr().cast_mut()), Shared::new(to));
+    let (from, to) = (&Shared::new(from.as_mut_ptr()), Shared::new(to));
     for_each_chunk(length, &|start, end| {
-        let mut at = [ptr::null(); INPUTS];
         // SAFETY: the range lies in inputs and output, and no two chunks write the same.
         unsafe {
-            for (k, at) in at.iter_mut().enumerate().take(inputs.len()) {
-                *at = (*from.get().add(k)).add(start * dtype.size());
+            let mut at = *from.get().cast::<[*const u8; N]>();
+            for at in &mut at {
+                *at = at.add(start * dtype.size());
             }
-            call.run(&at[..inputs.len()], to.get().add(start * result.size()), end - start);
+            call.run(&at, to.get().add(start * result.size()), end - start);
         }
     });
     Ok(out)

@@ -1,0 +1,162 @@
+//! The list of nodes: which op was applied to what, in execution order.
+use crate::op::OpRef;
+use crate::tensor::Place;
+use slalom_array::{Array, DType, Shape};
+
+/// Arrays of at most this many elements are kept whole even where only shape and type are wanted: that is cheaper than
+/// to note both. Debug builds do not, so that an op which needs more than it [`saves`](crate::Op::saves) is found.
+const SMALL: Option<usize> = if cfg!(debug_assertions) { None } else { Some(16) };
+
+/// A value as a node keeps it: whole, or only its shape and type.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Saved(Array),
+    /// Of shape `[]`.
+    Scalar(DType),
+    Meta(Box<(Shape, DType)>),
+}
+
+impl Value {
+    #[inline]
+    pub(crate) fn new(array: &Array, save: bool) -> Value {
+        if save {
+            return Value::Saved(array.clone());
+        }
+        match array.rank() {
+            0 => Value::Scalar(array.dtype()),
+            _ if SMALL.is_some_and(|small| array.len() <= small) => Value::Saved(array.clone()),
+            _ => Value::Meta(Box::new((array.shape().clone(), array.dtype()))),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn array(&self) -> Option<&Array> {
+        match self {
+            Value::Saved(array) => Some(array),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn shape(&self) -> &Shape {
+        match self {
+            Value::Saved(array) => array.shape(),
+            Value::Scalar(_) => const { &Shape::SCALAR },
+            Value::Meta(meta) => &meta.0,
+        }
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        match self {
+            Value::Saved(array) => array.dtype(),
+            Value::Scalar(dtype) => *dtype,
+            Value::Meta(meta) => meta.1,
+        }
+    }
+}
+
+/// An input or a result of an op.
+#[derive(Debug, Clone)]
+pub(crate) struct Operand {
+    /// Of an input; results have the places of their nodes.
+    pub(crate) place: Place,
+    pub(crate) value: Value,
+}
+
+/// One recorded value. An op of several results takes as many nodes; the first holds the op.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) epoch: u64,
+    /// The tapes that want it.
+    pub(crate) mask: u64,
+    op: Option<OpRef>,
+    /// Where the op's inputs begin in the list of operands; its results follow.
+    first: usize,
+    inputs: u32,
+    outputs: u32,
+}
+
+/// What is known of an op that was applied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recorded<'a> {
+    pub(crate) op: &'a OpRef,
+    pub(crate) inputs: &'a [Operand],
+    pub(crate) outputs: &'a [Operand],
+}
+
+/// Nodes, and the operands of all of them, each in one piece of memory.
+#[derive(Debug)]
+pub(crate) struct List {
+    nodes: Vec<Node>,
+    operands: Vec<Operand>,
+}
+
+impl List {
+    pub(crate) const EMPTY: List = List { nodes: Vec::new(), operands: Vec::new() };
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    #[inline]
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(crate) fn node_mut(&mut self, index: usize) -> &mut Node {
+        &mut self.nodes[index]
+    }
+
+    /// How many nodes there is room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.nodes.capacity()
+    }
+
+    /// What node `index` recorded; `None` for a further result of the op before it, and for what has been freed.
+    #[inline]
+    pub(crate) fn recorded(&self, index: usize) -> Option<Recorded<'_>> {
+        let node = &self.nodes[index];
+        let op = node.op.as_ref()?;
+        let operands = &self.operands[node.first..][..(node.inputs + node.outputs) as usize];
+        let (inputs, outputs) = operands.split_at(node.inputs as usize);
+        Some(Recorded { op, inputs, outputs })
+    }
+
+    /// Adds an op: first its inputs and results by [`operand`](List::operand), then itself. Returns its index.
+    #[inline]
+    pub(crate) fn push(&mut self, epoch: u64, mask: u64, op: OpRef, counts: (usize, usize)) -> u32 {
+        let index = self.nodes.len() as u32;
+        let (inputs, outputs) = (counts.0 as u32, counts.1 as u32);
+        let end = self.operands.len();
+        let first = end - (counts.0 + counts.1);
+        self.nodes.push(Node { epoch, mask, op: Some(op), first, inputs, outputs });
+        for _ in 1..outputs {
+            self.nodes.push(Node { epoch, mask, op: None, first: end, inputs: 0, outputs: 0 });
+        }
+        index
+    }
+
+    #[inline]
+    pub(crate) fn operand(&mut self, place: Place, value: Value) {
+        self.operands.push(Operand { place, value });
+    }
+
+    /// Drops the nodes from `length` on.
+    #[inline]
+    pub(crate) fn truncate(&mut self, length: usize) {
+        if let Some(node) = self.nodes.get(length) {
+            self.operands.truncate(node.first);
+            self.nodes.truncate(length);
+        }
+    }
+
+    /// Takes out what node `index` holds; the node stays.
+    pub(crate) fn free(&mut self, index: usize) -> Option<(OpRef, Vec<Value>)> {
+        let node = &mut self.nodes[index];
+        let op = node.op.take()?;
+        let operands = &mut self.operands[node.first..][..(node.inputs + node.outputs) as usize];
+        let nothing =
+            |operand: &mut Operand| std::mem::replace(&mut operand.value, Value::Scalar(DType::F32));
+        Some((op, operands.iter_mut().map(nothing).collect()))
+    }
+}
