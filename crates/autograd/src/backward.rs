@@ -1,7 +1,7 @@
 //! The backward pass: one reverse walk over the nodes.
 use crate::list::{List, Operand, Recorded};
 use crate::op::{OpRef, Vjp};
-use crate::session::{self, KEPT_NODES};
+use crate::session::{self, KEPT_NODES, Session};
 use crate::sources::SourceKey;
 use crate::tensor::Place;
 use crate::{Gradient, Tensor};
@@ -22,45 +22,33 @@ pub(crate) fn backward(
     sources: &[SourceKey<'_>],
     last: bool,
 ) -> Result<SmallVec<[Option<Gradient>; 4]>> {
-    let seeds = seeds_of(targets, seeds)?;
-    let mut pass = session::with(|session| {
-        let node =
-            |place| session.node(place).filter(|(_, node)| node.mask & bit != 0).map(|(index, _)| index);
-        let wanted: Wanted = sources
-            .iter()
-            .map(|source| match source {
-                SourceKey::Tensor(tensor) => node(tensor.place).into_iter().collect(),
-                SourceKey::Variable { id, .. } => session.variable_nodes(id, bit),
-            })
-            .collect();
-        let starts: SmallVec<[Option<u32>; 1]> = targets.iter().map(|target| node(target.place)).collect();
-        Pass::new(&session.list, bit, wanted, starts)
-    });
-    for (start, seed) in pass.starts.clone().into_iter().zip(seeds) {
-        if let Some(index) = start {
-            pass.add(index, seed.into())?;
-        }
+    if let Some(seeds) = seeds {
+        check_seeds(targets, seeds)?;
+    }
+    let (mut pass, starts) = session::with(|session| Pass::new(session, bit, targets, sources));
+    for (i, (target, start)) in targets.iter().zip(starts).enumerate() {
+        let Some(at) = start.and_then(|index| pass.at(index)) else { continue };
+        let seed = match seeds {
+            Some(seeds) => seeds[i].clone(),
+            None => Tensor::ones(target.shape(), target.dtype())?,
+        };
+        pass.add(at, seed.into())?;
     }
     match Lent::take(bit, last) {
         Some(mut lent) => pass.walk(&mut lent)?,
         None => pass.walk(&mut Shared)?,
     }
-    pass.finish()
+    pass.finish(sources.len())
 }
 
-type Wanted = SmallVec<[SmallVec<[u32; 2]>; 4]>;
-
-/// The gradients to begin with.
-fn seeds_of(targets: &[&Tensor], given: Option<&[Tensor]>) -> Result<SmallVec<[Tensor; 1]>> {
-    let Some(given) = given else {
-        return targets.iter().map(|target| Tensor::ones(target.shape(), target.dtype())).collect();
-    };
+/// Whether the gradients to begin with fit the targets.
+fn check_seeds(targets: &[&Tensor], seeds: &[Tensor]) -> Result<()> {
     const OP: &str = "gradient";
-    if given.len() != targets.len() {
+    if seeds.len() != targets.len() {
         let expected = format!("{} output gradients, one for each target", targets.len());
-        return Err(Error::new(ErrorKind::Argument, OP, expected, given.len()));
+        return Err(Error::new(ErrorKind::Argument, OP, expected, seeds.len()));
     }
-    for (target, seed) in targets.iter().zip(given) {
+    for (target, seed) in targets.iter().zip(seeds) {
         if seed.dtype() != target.dtype() {
             let expected = format!("an output gradient of the target's dtype {}", target.dtype());
             return Err(Error::new(ErrorKind::DType, OP, expected, seed.dtype()));
@@ -70,7 +58,7 @@ fn seeds_of(targets: &[&Tensor], given: Option<&[Tensor]>) -> Result<SmallVec<[T
             return Err(Error::new(ErrorKind::Shape, OP, expected, seed.shape()));
         }
     }
-    Ok(given.iter().cloned().collect())
+    Ok(())
 }
 
 /// Where the walk finds nodes.
@@ -130,97 +118,110 @@ impl Nodes for Shared {
 #[derive(Default)]
 struct Scratch {
     flags: Vec<u8>,
+    /// Of each node, until the walk passes it; then only of sources.
     gradients: Vec<Option<Gradient>>,
+    /// The nodes of the sources: which source, which node; a source may have several, earlier ones first.
+    wanted: Vec<(usize, u32)>,
 }
 
 thread_local! {
-    static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch { flags: Vec::new(), gradients: Vec::new() }) };
+    static SCRATCH: Cell<Scratch> =
+        const { Cell::new(Scratch { flags: Vec::new(), gradients: Vec::new(), wanted: Vec::new() }) };
 }
+
+type Starts = SmallVec<[Option<u32>; 1]>;
 
 /// The state of one backward pass over the nodes `low..low + flags.len()`.
 struct Pass {
     low: u32,
-    flags: Vec<u8>,
-    /// Of each node, until the walk passes it.
-    gradients: Vec<Option<Gradient>>,
-    wanted: Wanted,
-    starts: SmallVec<[Option<u32>; 1]>,
-    found: SmallVec<[(u32, Gradient); 4]>,
+    scratch: Scratch,
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let mut scratch = Scratch {
-            flags: std::mem::take(&mut self.flags),
-            gradients: std::mem::take(&mut self.gradients),
-        };
+        let mut scratch = std::mem::take(&mut self.scratch);
         if scratch.flags.len() <= KEPT_NODES {
             scratch.flags.clear();
             scratch.gradients.clear();
+            scratch.wanted.clear();
             let _ = SCRATCH.try_with(|kept| kept.set(scratch));
         }
     }
 }
 
 impl Pass {
-    fn new(list: &List, bit: u64, wanted: Wanted, starts: SmallVec<[Option<u32>; 1]>) -> Pass {
-        let low = wanted.iter().flatten().copied().min();
-        let top = starts.iter().flatten().copied().max();
-        let (low, length) = match (low, top) {
-            (Some(low), Some(top)) if low <= top => (low, (top - low + 1) as usize),
-            _ => (0, 0),
-        };
-        let Scratch { mut flags, mut gradients } = SCRATCH.take();
-        flags.resize(length, 0);
-        gradients.resize_with(length, || None);
-        for &index in wanted.iter().flatten() {
-            if let Some(flag) = flags.get_mut((index - low) as usize) {
+    /// The pass, and the node of each target.
+    fn new(session: &Session, bit: u64, targets: &[&Tensor], sources: &[SourceKey<'_>]) -> (Pass, Starts) {
+        let list = &session.list;
+        let node =
+            |place| session.node(place).filter(|(_, node)| node.mask & bit != 0).map(|(index, _)| index);
+        let mut scratch = SCRATCH.take();
+        let mut low = u32::MAX;
+        for (i, source) in sources.iter().enumerate() {
+            let mut want = |index: u32| {
+                low = low.min(index);
+                scratch.wanted.push((i, index));
+            };
+            match source {
+                SourceKey::Tensor(tensor) => node(tensor.place).into_iter().for_each(want),
+                SourceKey::Variable { id, .. } => session.variable_nodes(id, bit, &mut want),
+            }
+        }
+        let starts: Starts = targets.iter().map(|target| node(target.place)).collect();
+        let top = starts.iter().flatten().max();
+        let length = top.map_or(0, |top| (top + 1).saturating_sub(low)) as usize;
+        scratch.flags.resize(length, 0);
+        scratch.gradients.resize_with(length, || None);
+        for &(_, index) in &scratch.wanted {
+            if let Some(flag) = scratch.flags.get_mut((index - low) as usize) {
                 *flag = SOURCE | REACHES;
             }
         }
-        for i in 0..flags.len() {
-            if list.nodes()[low as usize + i].mask & bit == 0 {
+        let mut pass = Pass { low, scratch };
+        for at in 0..length {
+            let index = low as usize + at;
+            if list.nodes()[index].mask & bit == 0 {
                 continue;
             }
-            let reaches = match list.recorded(low as usize + i) {
+            let reaches = match list.recorded(index) {
                 // Inputs stand on the list as long as what was computed from them.
-                Some(recorded) => recorded.inputs.iter().any(|input| match input.place {
-                    Place::Node { index, .. } => {
-                        flags.get(index.wrapping_sub(low) as usize).is_some_and(|flag| flag & REACHES != 0)
-                    }
-                    _ => false,
-                }),
-                None => i > 0 && flags[i - 1] & REACHES != 0,
+                Some(recorded) => recorded.inputs.iter().any(|input| pass.reaches(input.place).is_some()),
+                None => at > 0 && pass.scratch.flags[at - 1] & REACHES != 0,
             };
             if reaches {
-                flags[i] |= REACHES;
+                pass.scratch.flags[at] |= REACHES;
             }
         }
-        Pass { low, flags, gradients, wanted, starts, found: SmallVec::new() }
+        (pass, starts)
     }
 
+    /// Where a node stands in this pass.
     #[inline]
-    fn reaches(&self, place: Place) -> Option<u32> {
+    fn at(&self, index: u32) -> Option<usize> {
+        let at = index.wrapping_sub(self.low) as usize;
+        (at < self.scratch.flags.len()).then_some(at)
+    }
+
+    /// Where a node that depends on a source stands in this pass.
+    #[inline]
+    fn reaches(&self, place: Place) -> Option<usize> {
         let Place::Node { index, .. } = place else { return None };
-        let at = index.checked_sub(self.low)? as usize;
-        (self.flags.get(at)? & REACHES != 0).then_some(index)
+        self.at(index).filter(|&at| self.scratch.flags[at] & REACHES != 0)
     }
 
     /// Adds a gradient to that of a node.
     #[inline]
-    fn add(&mut self, index: u32, gradient: Gradient) -> Result<()> {
-        let at = index.wrapping_sub(self.low) as usize;
-        if let Some(slot) = self.gradients.get_mut(at) {
-            *slot = Some(match slot.take() {
-                Some(sum) => sum.accumulate(gradient)?,
-                None => gradient,
-            });
-        }
+    fn add(&mut self, at: usize, gradient: Gradient) -> Result<()> {
+        let slot = &mut self.scratch.gradients[at];
+        *slot = Some(match slot.take() {
+            Some(sum) => sum.accumulate(gradient)?,
+            None => gradient,
+        });
         Ok(())
     }
 
     fn walk(&mut self, nodes: &mut impl Nodes) -> Result<()> {
-        for at in (0..self.flags.len()).rev() {
+        for at in (0..self.scratch.flags.len()).rev() {
             // A further result of an op is left to the op at a lower index.
             let index = self.low + at as u32;
             nodes.visit(index as usize, |epoch, recorded| self.step(at, index, epoch, recorded))?;
@@ -230,7 +231,7 @@ impl Pass {
 
     /// Passes the gradients of one op's results on to its inputs.
     fn step(&mut self, at: usize, index: u32, epoch: u64, recorded: Recorded<'_>) -> Result<()> {
-        let passes_on = self.flags[at] & REACHES != 0 && !recorded.inputs.is_empty();
+        let passes_on = self.scratch.flags[at] & REACHES != 0 && !recorded.inputs.is_empty();
         let (one, several);
         let grads: &[Option<Tensor>] = if recorded.outputs.len() == 1 {
             one = [self.take(at, passes_on)?];
@@ -268,41 +269,32 @@ impl Pass {
         Ok(())
     }
 
-    /// Takes the gradient of a node: for its source, if it is one, and to be passed on.
+    /// Takes the gradient of a node to be passed on; a source keeps it.
     #[inline]
     fn take(&mut self, at: usize, passes_on: bool) -> Result<Option<Tensor>> {
         // Later results of an op may lie beyond the last target.
-        let Some(gradient) = self.gradients.get_mut(at).and_then(Option::take) else { return Ok(None) };
-        let index = self.low + at as u32;
-        match (self.flags[at] & SOURCE != 0, passes_on) {
-            (true, true) => self.found.push((index, gradient.clone())),
-            (true, false) => {
-                self.found.push((index, gradient));
-                return Ok(None);
-            }
-            (false, true) => {}
-            (false, false) => return Ok(None),
-        }
-        gradient.into_dense().map(Some)
+        let Some(slot) = self.scratch.gradients.get_mut(at) else { return Ok(None) };
+        let gradient = match self.scratch.flags[at] & SOURCE {
+            0 => slot.take(),
+            _ if passes_on => slot.clone(),
+            _ => return Ok(None),
+        };
+        gradient.filter(|_| passes_on).map(Gradient::into_dense).transpose()
     }
 
-    /// The gradient of each source: the sum over its nodes, earlier ones first.
-    fn finish(mut self) -> Result<SmallVec<[Option<Gradient>; 4]>> {
-        let wanted = std::mem::take(&mut self.wanted);
-        self.found.sort_unstable_by_key(|(index, _)| *index);
-        let sum = |nodes: SmallVec<[u32; 2]>| {
-            let mut total: Option<Gradient> = None;
-            for index in nodes {
-                let Some((_, gradient)) = self.found.iter().find(|(found, _)| *found == index) else {
-                    continue;
-                };
-                total = Some(match total {
-                    Some(total) => total.accumulate(gradient.clone())?,
-                    None => gradient.clone(),
-                });
-            }
-            Ok(total)
-        };
-        wanted.into_iter().map(sum).collect()
+    /// The gradient of each source: the sum over its nodes.
+    fn finish(mut self, sources: usize) -> Result<SmallVec<[Option<Gradient>; 4]>> {
+        let mut found: SmallVec<[Option<Gradient>; 4]> = SmallVec::new();
+        found.resize(sources, None);
+        let Scratch { wanted, gradients, .. } = &mut self.scratch;
+        for &(source, index) in wanted.iter() {
+            let Some(Some(gradient)) = gradients.get((index - self.low) as usize) else { continue };
+            let gradient = gradient.clone();
+            found[source] = Some(match found[source].take() {
+                Some(total) => total.accumulate(gradient)?,
+                None => gradient,
+            });
+        }
+        Ok(found)
     }
 }

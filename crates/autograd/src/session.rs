@@ -8,7 +8,6 @@ use crate::list::{List, Node, Value};
 use crate::op::{Op, OpRef, Saves};
 use crate::tensor::{Name, Place};
 use slalom_array::Array;
-use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,14 +111,19 @@ impl Session {
         self.live == bit
     }
 
-    /// The nodes of a variable on the tapes of `mask`.
-    pub(crate) fn variable_nodes(&self, id: &VariableId, mask: u64) -> SmallVec<[u32; 2]> {
-        let last = self.variables.get(id.0 as usize).map(|entry| (id.0, entry.epoch, entry.index));
-        let all = self.earlier.iter().copied().filter(|&(of, ..)| of == id.0).chain(last);
-        all.filter_map(|(_, epoch, index)| self.node(Place::Node { epoch, index }))
-            .filter(|(_, node)| node.mask & mask != 0)
-            .map(|(index, _)| index)
-            .collect()
+    /// Calls `f` with each node of a variable on the tapes of `mask`, earlier ones first.
+    #[inline]
+    pub(crate) fn variable_nodes(&self, id: &VariableId, mask: u64, mut f: impl FnMut(u32)) {
+        let mut visit = |epoch, index| match self.node(Place::Node { epoch, index }) {
+            Some((index, node)) if node.mask & mask != 0 => f(index),
+            _ => {}
+        };
+        for &(_, epoch, index) in self.earlier.iter().filter(|&&(of, ..)| of == id.0) {
+            visit(epoch, index);
+        }
+        if let Some(entry) = self.variables.get(id.0 as usize) {
+            visit(entry.epoch, entry.index);
+        }
     }
 }
 

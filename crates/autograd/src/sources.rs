@@ -14,7 +14,7 @@ pub enum SourceKey<'a> {
         /// Its number.
         id: &'a VariableId,
         /// Its shape.
-        shape: Shape,
+        shape: &'a Shape,
         /// Its element type.
         dtype: DType,
     },
@@ -24,7 +24,7 @@ impl SourceKey<'_> {
     pub(crate) fn zeros(&self) -> Result<Tensor> {
         match self {
             SourceKey::Tensor(tensor) => Tensor::zeros(tensor.shape(), tensor.dtype()),
-            SourceKey::Variable { shape, dtype, .. } => Tensor::zeros(shape, *dtype),
+            SourceKey::Variable { shape, dtype, .. } => Tensor::zeros(*shape, *dtype),
         }
     }
 }

@@ -325,7 +325,7 @@ impl AsRef<Variable> for Variable {
 
 impl Source for Variable {
     fn key(&self) -> SourceKey<'_> {
-        SourceKey::Variable { id: &self.0.id, shape: self.0.shape.clone(), dtype: self.0.dtype }
+        SourceKey::Variable { id: &self.0.id, shape: &self.0.shape, dtype: self.0.dtype }
     }
 }
 

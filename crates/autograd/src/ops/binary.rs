@@ -1,7 +1,7 @@
 //! Elementwise ops of two inputs, with broadcasting.
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
 use crate::ops::reduce::sum_to;
-use crate::{Tensor, apply};
+use crate::{Gradient, Tensor, apply};
 use slalom_array::{Array, DType, Error, ErrorKind, Float, Map, Number, Result, map};
 use smallvec::smallvec;
 use std::fmt::Debug;
@@ -72,15 +72,14 @@ impl<B: Binary> Op for Function<B> {
     }
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let pair = self.0.vjp(cx, &cx.grad()?)?;
-        let mut gradients = Gradients::new();
-        for (i, gradient) in pair.into_iter().enumerate() {
-            gradients.push(match gradient {
-                Some(gradient) => Some(sum_to(gradient, cx.input_shape(i))?.into()),
-                None => None,
-            });
-        }
-        Ok(gradients)
+        let [a, b] = self.0.vjp(cx, &cx.grad()?)?;
+        let fit = |gradient: Option<Tensor>, i| -> Result<Option<Gradient>> {
+            match gradient {
+                Some(gradient) => Ok(Some(sum_to(gradient, cx.input_shape(i))?.into())),
+                None => Ok(None),
+            }
+        };
+        Ok(Gradients::from_buf([fit(a, 0)?, fit(b, 1)?]))
     }
 }
 

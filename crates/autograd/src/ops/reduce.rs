@@ -74,11 +74,9 @@ impl Op for SumTo {
 }
 
 /// The inverse of broadcasting: `x` summed over the axes along which `shape` broadcasts to that of `x`.
+#[inline]
 pub(crate) fn sum_to(x: Tensor, shape: &Shape) -> Result<Tensor> {
-    if x.shape() == shape {
-        return Ok(x);
-    }
-    apply(SumTo { shape: shape.clone() }, [&x])
+    if x.shape() == shape { Ok(x) } else { apply(SumTo { shape: shape.clone() }, [&x]) }
 }
 
 /// The gradient of a reduction, repeated along the reduced axes of `shape`.
