@@ -75,6 +75,7 @@ impl<B: Binary> Op for Function<B> {
         let [a, b] = self.0.vjp(cx, &cx.grad()?)?;
         let fit = |gradient: Option<Tensor>, i| -> Result<Option<Gradient>> {
             match gradient {
+                Some(gradient) if gradient.shape() == cx.input_shape(i) => Ok(Some(gradient.into())),
                 Some(gradient) => Ok(Some(sum_to(gradient, cx.input_shape(i))?.into())),
                 None => Ok(None),
             }
