@@ -315,6 +315,18 @@ pub trait Float:
     fn erfc(self) -> Self {
         erf::erfc(self)
     }
+
+    /// The distribution function of the standard normal distribution, Φ(x) = erfc(-x/√2) / 2; in f64 within 5 ulp.
+    #[inline(always)]
+    fn ndtr(self) -> Self {
+        erf::ndtr(self)
+    }
+
+    /// x Φ(x): the Gaussian error linear unit; in f64 within 5 ulp.
+    #[inline(always)]
+    fn gelu(self) -> Self {
+        erf::gelu(self)
+    }
 }
 
 macro_rules! float {

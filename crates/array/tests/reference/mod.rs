@@ -1,5 +1,6 @@
 //! The functions of `Float`, each with an independent reference in `f64`, and errors in ulp.
 use slalom_array::{Float, Kernel, dispatch};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 /// A function under test.
 pub(crate) struct Function {
@@ -65,7 +66,20 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
     atanh => libm::atanh,
     erf => libm::erf,
     erfc => libm::erfc,
+    ndtr => ndtr,
+    gelu => |x| if x == f64::NEG_INFINITY { -0.0 } else { x * ndtr(x) },
 ];
+
+/// erfc(-x/√2) / 2, corrected for the rounding of x/√2, which the exponential would blow up.
+fn ndtr(x: f64) -> f64 {
+    /// What 1/√2 lacks in f64.
+    const REST: f64 = -4.833_646_656_726_457e-17;
+    let z = -x * FRAC_1_SQRT_2;
+    let y = 0.5 * libm::erfc(z);
+    let rest = (-x).mul_add(FRAC_1_SQRT_2, -z) - x * REST;
+    let slope = 0.5 * FRAC_2_SQRT_PI * (-z * z).exp();
+    if rest.is_finite() && slope > 0.0 { y - slope * rest } else { y }
+}
 
 /// |y - exact| in units of the last place of a float of that size; infinite if only one of them is NaN or if a
 /// zero has the wrong sign.

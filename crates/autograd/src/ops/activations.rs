@@ -1,4 +1,4 @@
-//! FusedActivation functions: value and derivative each in one pass. Slopes at the kinks are those of TensorFlow.
+//! Activation functions: value and derivative each in one pass. Slopes at the kinks are those of TensorFlow.
 use crate::ops::unary::{Of, Unary, unary, unary_ops};
 use crate::{AsTensor, Tensor};
 use slalom_array::{Float, Result};
@@ -27,9 +27,8 @@ unary_ops! {
 
     /// `x Φ(x)` with the normal distribution's Φ: the Gaussian error linear unit (D. Hendrycks, K. Gimpel, 2016).
     gelu = Gelu of input:
-        f(x) = F::HALF * x * (-x * F::from_f64(FRAC_1_SQRT_2)).erfc(),
-        df(x) = F::HALF * (-x * F::from_f64(FRAC_1_SQRT_2)).erfc()
-            + x * F::from_f64(ROOT) * (-F::HALF * x * x).exp(),
+        f(x) = x.gelu(),
+        df(x) = x.ndtr() + x * F::from_f64(ROOT) * (-F::HALF * x * x).exp(),
         d2(x) = { let square = x.square(); Ok(ROOT * (-0.5 * &square).exp()? * (2.0 - square)) };
 
     /// [`gelu`](Tensor::gelu) by its approximation `x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2`.
