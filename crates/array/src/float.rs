@@ -316,13 +316,13 @@ pub trait Float:
         erf::erfc(self)
     }
 
-    /// The distribution function of the standard normal distribution, Φ(x) = erfc(-x/√2) / 2; in f64 within 5 ulp.
+    /// The distribution function of the standard normal distribution, Φ(x) = erfc(-x/√2) / 2; within 4 ulp in f32 and 5 in f64.
     #[inline(always)]
     fn ndtr(self) -> Self {
         erf::ndtr(self)
     }
 
-    /// x Φ(x): the Gaussian error linear unit; in f64 within 5 ulp.
+    /// x Φ(x): the Gaussian error linear unit; within 4 ulp in f32 and 5 in f64.
     #[inline(always)]
     fn gelu(self) -> Self {
         erf::gelu(self)
