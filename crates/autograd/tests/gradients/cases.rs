@@ -3,12 +3,32 @@ use slalom_array::Array;
 use slalom_autograd::Tensor;
 
 /// SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, 2014).
-pub(crate) struct Random(pub(crate) u64);
+pub(crate) struct Random {
+    state: u64,
+    /// How many elements the next shape is to have, about; otherwise it is small.
+    elements: Option<usize>,
+}
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        Random { state: seed, elements: None }
+    }
+
+    /// For inputs of which the first has about so many elements.
+    pub(crate) fn large(seed: u64, elements: usize) -> Random {
+        Random { state: seed, elements: Some(elements) }
+    }
+
+    /// A length of `1..=most`; or, once, one with which about the elements asked for are reached: `others` is the product of
+    /// the other lengths.
+    pub(crate) fn length(&mut self, most: usize, others: usize) -> usize {
+        let small = 1 + self.below(most);
+        self.elements.take().map_or(small, |elements| (elements / others.max(1)).max(1))
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -81,7 +101,8 @@ impl Domain {
     }
 }
 
-/// The shape of case `number`: a scalar, an empty one, one of rank 5, then random ones of at most 8 elements.
+/// The shape of case `number`: a scalar, an empty one, one of rank 5, then random ones of at most 8 elements, or as many
+/// as are asked for.
 pub(crate) fn shape(
     random: &mut Random,
     number: usize,
@@ -95,6 +116,13 @@ pub(crate) fn shape(
         _ => low + random.below(high - low + 1),
     };
     let mut shape: Vec<usize> = (0..rank).map(|_| 1 + random.below(3)).collect();
+    if rank > 0 && random.elements.is_some() {
+        let axis = random.below(rank);
+        shape[axis] = 1;
+        let others = shape.iter().product();
+        shape[axis] = random.length(1, others);
+        return shape;
+    }
     while shape.iter().product::<usize>() > 8 {
         let axis = random.below(rank);
         shape[axis] = (shape[axis] - 1).max(1);

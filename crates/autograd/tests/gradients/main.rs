@@ -1,6 +1,7 @@
 //! Every op of the crate against finite differences, in first and second order.
 mod cases;
 mod table;
+mod threads;
 
 use cases::Random;
 use slalom_array::{DType, Result};
@@ -41,7 +42,7 @@ fn gradients_of_all_ops() {
     let mut derivatives = 0;
     let rows = table();
     for (seed, row) in rows.iter().enumerate() {
-        let mut random = Random(seed as u64);
+        let mut random = Random::new(seed as u64);
         for number in 0..CASES {
             let (inputs, repeated) = row.inputs(&mut random, number);
             let f = |x: &[Tensor]| row.apply(x, number, repeated);
@@ -91,7 +92,7 @@ fn gradients_pass_between_floating_point_types() {
 
 /// The ops that one case of a row and its first and second gradient apply.
 fn applied_ops(row: &Row) -> Result<Vec<&'static str>> {
-    let (inputs, repeated) = row.inputs(&mut Random(7), 3);
+    let (inputs, repeated) = row.inputs(&mut Random::new(7), 3);
     let trace = Trace::new()?;
     // Values of the trace, not constants from outside of it.
     let inputs: Vec<Tensor> = inputs.iter().map(Tensor::stop_gradient).collect();

@@ -9,7 +9,7 @@ pub(crate) const CASES: usize = 24;
 
 /// A function of tensors and the number of the case, from which it takes axes and flags.
 type Function = fn(&[Tensor], usize) -> Result<Tensor>;
-type Draw = Box<dyn Fn(&mut Random, usize) -> Vec<Tensor>>;
+type Draw = Box<dyn Fn(&mut Random, usize) -> Vec<Tensor> + Send + Sync>;
 
 pub(crate) struct Row {
     pub(crate) name: &'static str,

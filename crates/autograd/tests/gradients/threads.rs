@@ -1,0 +1,71 @@
+//! The same bits at any number of threads, for every op and its gradients.
+use crate::cases::Random;
+use crate::table::{Row, table};
+use rayon::ThreadPoolBuilder;
+use slalom_array::{DType, Result};
+use slalom_autograd::{GradientOptions, GradientTape, Tensor};
+
+/// Elements of an input: around the limits at which work is cut into chunks.
+const SIZES: [usize; 5] = [(1 << 14) - 1, (1 << 15) + 1, 1 << 16, (1 << 16) + 17, 150_001];
+
+/// The bits of a case's result and gradients; the backward pass runs twice.
+fn bits(row: &Row, inputs: &[Tensor], number: usize, repeated: usize) -> Result<Vec<u64>> {
+    let tape = GradientTape::persistent();
+    let watched: Vec<Tensor> = inputs.iter().map(|x| tape.watch(x)).collect();
+    let y = row.apply(&watched, number, repeated)?;
+    let mut values = vec![y.stop_gradient()];
+    if y.dtype().is_float() {
+        let weights = y.stop_gradient().sin()?;
+        let options = GradientOptions::new().output_gradients([weights]);
+        for _ in 0..2 {
+            let gradients = tape.gradient_with(&y, &watched[..], &options)?;
+            let passes = gradients.into_iter().flatten().map(|gradient| gradient.to_dense());
+            values.extend(passes.collect::<Result<Vec<_>>>()?);
+        }
+        let passes = (values.len() - 1) / 2;
+        for i in 1..=passes {
+            assert_eq!(of(&values[i])?, of(&values[i + passes])?, "{}: two passes differ", row.name);
+        }
+    }
+    values.iter().map(of).collect::<Result<Vec<_>>>().map(|all| all.concat())
+}
+
+fn of(x: &Tensor) -> Result<Vec<u64>> {
+    Ok(match x.dtype() {
+        DType::F32 => x.to_vec::<f32>()?.into_iter().map(|x| x.to_bits().into()).collect(),
+        DType::F64 => x.to_vec::<f64>()?.into_iter().map(f64::to_bits).collect(),
+        _ => x.cast(DType::I64)?.to_vec::<i64>()?.into_iter().map(|x| x as u64).collect(),
+    })
+}
+
+#[test]
+fn the_same_bits_at_any_number_of_threads() {
+    let pools = [1, 2, 3, 4, 8].map(|n| ThreadPoolBuilder::new().num_threads(n).build().expect("a pool"));
+    let mut largest = 0;
+    for (seed, row) in table().iter().enumerate() {
+        for (i, &size) in SIZES.iter().enumerate() {
+            let number = 3 + i;
+            let (inputs, repeated) = row.inputs(&mut Random::large(seed as u64, size), number);
+            let single = |x: &Tensor| match x.dtype().is_float() {
+                true => x.cast(DType::F32).expect("an array of floats"),
+                false => x.clone(),
+            };
+            let singles: Vec<Tensor> = inputs.iter().map(single).collect();
+            // Some rows have constants in f64.
+            let inputs = match row.apply(&singles, number, repeated) {
+                Ok(_) if i % 2 == 0 => singles,
+                _ => inputs,
+            };
+            largest = largest.max(inputs.iter().map(Tensor::len).max().unwrap_or(0));
+            let shapes: Vec<String> = inputs.iter().map(|x| x.shape().to_string()).collect();
+            let run = || bits(row, &inputs, number, repeated);
+            let results = pools.each_ref().map(|pool| {
+                pool.install(run).unwrap_or_else(|error| panic!("{} {}: {error}", row.name, shapes.join(" ")))
+            });
+            for (result, threads) in results.iter().zip([1, 2, 3, 4, 8]) {
+                assert!(*result == results[0], "{} {}: {threads} threads", row.name, shapes.join(" "));
+            }
+        }
+    }
+    assert!(largest >= SIZES[4] - 8, "the largest input has {largest} elements");
+}
