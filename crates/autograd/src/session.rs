@@ -257,17 +257,18 @@ pub(crate) fn close(bit: u64, start: usize, watched: &[u32]) {
             return;
         }
         let list = &mut session.list;
-        let mut length = start.min(list.len());
-        for index in length..list.len() {
+        let start = start.min(list.len());
+        let mut kept = start;
+        for index in start..list.len() {
             let node = list.node_mut(index);
             node.mask &= !bit;
             if node.mask == 0 {
                 freed.extend(list.free(index));
             } else {
-                length = index + 1;
+                kept = index + 1;
             }
         }
-        list.truncate(length);
+        list.truncate(kept);
         session.next_epoch();
         let Session { earlier, list, .. } = session;
         earlier.retain(|&(_, epoch, index)| {
