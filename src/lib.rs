@@ -12,7 +12,7 @@ pub use slalom_array::{
 pub use slalom_autograd::{
     AsTensor, Gradient, GradientCheck, GradientOptions, GradientReport, GradientTape, Gradients,
     IndexedSlices, Op, Outputs, PersistentGradientTape, Plan, Saves, Source, Sources, Targets, Tensor, Trace,
-    UnconnectedGradients, Vjp, apply, apply_many, check_gradients, concat, stack,
+    UnconnectedGradients, Vjp, apply, apply_many, check_gradients, concat, einsum, stack,
 };
 pub use slalom_nn::{Activation, Layer, Sequential, layers, losses};
 pub use slalom_optim::{MinimizeOp, Optimizer, Report, config, schedules};

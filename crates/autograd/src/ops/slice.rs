@@ -112,6 +112,13 @@ pub(crate) fn part(x: &Tensor, axis: usize, start: usize, length: usize) -> Resu
     apply(Slice(Window::whole(x.shape()).along(axis, start, length, 1)), [x])
 }
 
+/// The inverse of [`Tensor::slice_by`]: `length` zeros along one axis, with the elements of `x` from `start` on in steps
+/// of `step`.
+pub(crate) fn unslice(x: &Tensor, axis: usize, length: usize, start: usize, step: isize) -> Result<Tensor> {
+    let window = Window::whole(x.shape()).along(axis, start, x.shape()[axis], step);
+    apply(Unslice(Window { shape: x.shape().replaced(axis, length), ..window }), [x])
+}
+
 /// Parts.
 impl Tensor {
     /// `length` elements along `axis` (negative: from the end), from `start` on.

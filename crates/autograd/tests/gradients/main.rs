@@ -1,5 +1,7 @@
 //! Every op of the crate against finite differences, in first and second order.
 mod cases;
+mod contractions;
+mod linalg;
 mod table;
 mod threads;
 

@@ -1,6 +1,7 @@
 //! One row for each differentiable op.
 use crate::cases::Domain::{self, Around, Between, Distinct, Grid};
 use crate::cases::{Random, narrowed, shape};
+use crate::{contractions, linalg};
 use slalom_array::{FusedActivation, Result};
 use slalom_autograd::{Tensor, concat, stack};
 
@@ -64,7 +65,11 @@ fn of_rank(rank: usize, name: &'static str, domain: Domain, function: Function) 
 }
 
 /// Inputs drawn by a function of the case.
-fn drawn(name: &'static str, draw: fn(&mut Random, usize) -> Vec<Tensor>, function: Function) -> Row {
+pub(crate) fn drawn(
+    name: &'static str,
+    draw: fn(&mut Random, usize) -> Vec<Tensor>,
+    function: Function,
+) -> Row {
     Row { name, draw: Box::new(draw), alike: false, function }
 }
 
@@ -93,6 +98,8 @@ pub(crate) fn table() -> Vec<Row> {
         unary(),
         elementary(),
         activations(),
+        contractions::table(),
+        linalg::table(),
         shapes(),
         parts(),
         reductions(),

@@ -1,5 +1,6 @@
 //! Which of slalom's ops stands for which function of the expressions.
 mod elementwise;
+mod linalg;
 mod reductions;
 mod shapes;
 
@@ -14,7 +15,7 @@ pub(crate) type Function = fn(&mut Arguments) -> Result<Object, Failure>;
 
 /// The function of a name.
 pub(crate) fn find(name: &str) -> Option<Function> {
-    let tables = [elementwise::TABLE, reductions::TABLE, shapes::TABLE];
+    let tables = [elementwise::TABLE, linalg::TABLE, reductions::TABLE, shapes::TABLE];
     tables.into_iter().flatten().find(|(known, _)| *known == name).map(|row| row.1)
 }
 

@@ -42,10 +42,6 @@ pub(super) const TABLE: &[(&str, Function)] = &[
         Ok(a.tensor("logits")?.sparse_softmax_cross_entropy_with_logits(labels)?.into())
     }),
     ("tf.matmul", matmul),
-    ("tf.linalg.matvec", |args| {
-        let (a, b) = (args.tensor("a")?, args.tensor("b")?.expand_dims(-1)?);
-        Ok(a.matmul_transposed(b, args.flag("transpose_a")?, false)?.squeeze(-1)?.into())
-    }),
 ];
 
 /// `f(x, axis=None, keepdims=False)`
