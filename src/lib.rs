@@ -29,7 +29,7 @@ pub mod optimizers {
 
 /// What kernels are made of, for ops and rules of your own.
 pub mod kernels {
-    pub use slalom_array::{Float, Kernel, Map, Number, Uninit, dispatch, map, map_assign, parallel};
+    pub use slalom_array::{Float, Kernel, Map, Number, Uninit, dispatch, linalg, map, map_assign, parallel};
 }
 
 /// What most programs use.

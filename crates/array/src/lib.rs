@@ -20,6 +20,7 @@ pub use isa::{Isa, Kernel, dispatch};
 pub use kernels::elementwise::{Map, map, map_assign};
 pub use kernels::gemm::FusedActivation;
 pub use kernels::index::{concat, gather, one_hot, scatter_add, sum_duplicates, unslice};
+pub use kernels::linalg;
 pub use kernels::matmul::matmul;
 pub use kernels::reduce::{Reduction, argmax, argmin, reduce, reduce_map, sum_to};
 pub use kernels::softmax::{

@@ -159,8 +159,12 @@ impl Arguments {
     }
 
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Failure> {
+        self.flag_or(name, false)
+    }
+
+    pub(crate) fn flag_or(&mut self, name: &str, default: bool) -> Result<bool, Failure> {
         match self.optional(name) {
-            None => Ok(false),
+            None => Ok(default),
             Some(Object::Bool(flag)) => Ok(flag),
             Some(other) => other.unlike("a truth value"),
         }

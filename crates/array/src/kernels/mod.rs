@@ -4,6 +4,7 @@
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod index;
+pub mod linalg;
 pub(crate) mod matmul;
 pub(crate) mod reduce;
 pub(crate) mod softmax;

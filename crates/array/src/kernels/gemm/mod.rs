@@ -70,7 +70,6 @@ pub(crate) struct Epilogue<T> {
 
 impl<T> Epilogue<T> {
     /// Changes nothing.
-    #[cfg(test)]
     pub(crate) const IDENTITY: Epilogue<T> =
         Epilogue { bias: std::ptr::null(), activation: FusedActivation::Linear };
 
