@@ -95,10 +95,10 @@ proptest! {
         let used: Vec<char> = lengths.keys().copied().filter(|name| name.is_alphabetic()).collect();
         let mut output: Vec<char> = Vec::new();
         for pick in picks {
-            if let Some(&letter) = used.get(pick as usize % 6) {
-                if !output.contains(&letter) || pick % 5 == 0 {
-                    output.push(letter);
-                }
+            if let Some(&letter) = used.get(pick as usize % 6)
+                && (!output.contains(&letter) || pick % 5 == 0)
+            {
+                output.push(letter);
             }
         }
         let under = lengths.keys().filter(|name| name.is_ascii_digit()).count();

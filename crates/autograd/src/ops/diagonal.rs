@@ -33,7 +33,7 @@ fn diagonal(op: &'static str, (rows, columns): (usize, usize), k: isize) -> Resu
 fn eye(rows: usize, columns: usize, dtype: DType) -> Result<Array> {
     let ones = Array::ones([rows.min(columns)], dtype)?;
     let step = columns as isize + 1;
-    slalom_array::unslice(&ones, &Shape::from([rows * columns]), &[0], &[step])?.reshape([rows, columns])
+    slalom_array::unslice(&ones, [rows * columns], &[0], &[step])?.reshape([rows, columns])
 }
 
 /// Diagonals and bands.

@@ -48,7 +48,7 @@ impl Term {
             order.iter().map(|label| place(label).map_or(1, |axis| self.tensor.shape()[axis])).collect();
         let sorted = axes.iter().enumerate().all(|(i, &axis)| i == axis);
         let tensor = if sorted { self.tensor.clone() } else { self.tensor.transpose(&axes)? };
-        if *tensor.shape() == shape { Ok(tensor) } else { tensor.reshape(shape) }
+        reshaped(tensor, shape)
     }
 
     /// A batch of matrices: the axes of each group as one, but for the batch.
@@ -62,8 +62,12 @@ impl Term {
         let order = [batch, rows, columns].concat();
         let sizes = [lengths.product(rows), lengths.product(columns)];
         let shape: Shape = batch.iter().map(|&label| lengths.of(label)).chain(sizes).collect();
-        self.arranged(&order)?.reshape(shape)
+        reshaped(self.arranged(&order)?, shape)
     }
+}
+
+fn reshaped(tensor: Tensor, shape: Shape) -> Result<Tensor> {
+    if *tensor.shape() == shape { Ok(tensor) } else { tensor.reshape(shape) }
 }
 
 /// Two axes of the same label.
@@ -131,7 +135,7 @@ fn contract(a: &Term, b: &Term, needed: impl Fn(Label) -> bool, lengths: &Length
     let rows = a.matrices(&batch, &left, &summed, lengths)?;
     let columns = b.matrices(&batch, &summed, &right, lengths)?;
     let shape: Shape = labels.iter().map(|&label| lengths.of(label)).collect();
-    Ok(Term { tensor: rows.matmul(columns)?.reshape(shape)?, labels })
+    Ok(Term { tensor: reshaped(rows.matmul(columns)?, shape)?, labels })
 }
 
 /// The pair whose product frees most memory, the first one of equals.

@@ -49,8 +49,8 @@ fn batched(random: &mut Random, last: [&[usize]; 2]) -> Vec<Tensor> {
 /// One or more matrices.
 fn matrix(random: &mut Random, number: usize) -> Vec<Tensor> {
     let (m, n) = if number == 1 { (0, 2) } else { (1 + random.below(3), 1 + random.below(3)) };
-    let shape =
-        [&[&[][..], &[2], &[0], &[1, 2]][if number == 2 { 2 } else { number % 2 }], &[m, n][..]].concat();
+    let batch: &[usize] = [&[][..], &[2], &[0], &[1, 2]][if number < 4 { number } else { number % 2 }];
+    let shape = [batch, &[m, n]].concat();
     vec![ANY.tensor(random, &shape)]
 }
 
