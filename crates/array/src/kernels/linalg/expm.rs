@@ -1,6 +1,6 @@
 //! The exponential of a matrix.
 use super::lu::Lu;
-use super::rows::{add_product, identity};
+use super::rows::{identity, product};
 
 /// Below this norm the approximation of order 13 is exact to `f64`.
 const THETA: f64 = 5.371920351148152;
@@ -22,12 +22,6 @@ const PADE: [f64; 14] = [
     182.0,
     1.0,
 ];
-
-fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
-    let mut c = vec![0.0; n * n];
-    add_product(&mut c, n, a, b, (n, n, n));
-    c
-}
 
 /// `Σ factor term`
 fn combined<const N: usize>(terms: [(f64, &[f64]); N]) -> Vec<f64> {

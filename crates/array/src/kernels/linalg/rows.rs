@@ -120,6 +120,13 @@ pub(super) fn add_product(
     unsafe { gemm(matrix(a, m, k), matrix(b, k, n), c.as_mut_ptr(), stride, true, Epilogue::IDENTITY) };
 }
 
+/// `a b` for `n x n` matrices.
+pub(super) fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
+    let mut c = vec![0.0; n * n];
+    add_product(&mut c, n, a, b, (n, n, n));
+    c
+}
+
 /// The transpose of an `m x n` matrix.
 pub(super) fn transposed(a: &[f64], m: usize, n: usize) -> Vec<f64> {
     (0..n).flat_map(|j| (0..m).map(move |i| a[i * n + j])).collect()

@@ -1,8 +1,9 @@
-//! Singular values and vectors, by one-sided Jacobi rotations.
+//! Singular values and vectors.
+use super::eigh::eigh;
 use super::qr::{orthogonal, qr};
-use super::rows::{add_product, dot, identity, pair, rotate, transposed};
+use super::rows::{add_product, dot, identity, pair, product, rotate, transposed};
 
-/// Sweeps over all pairs of rows; about eight are usual.
+/// Sweeps over all pairs of rows; two or three are usual.
 const SWEEPS: usize = 60;
 
 /// `A = U diag(s) Vᵀ`
@@ -19,8 +20,9 @@ impl Svd {
     /// Of an `m x n` matrix with `m >= n`; `u` has `columns` columns, `n` or `m` of them. `None`, if the iteration does
     /// not converge.
     ///
-    /// The rows of `R`, of `A = Q R`, are rotated until they are orthogonal: `J R = diag(s) Vᵀ` and `U = Q Jᵀ`. Small
-    /// singular values come out as accurate as large ones (J. Demmel, K. Veselić, *SIAM J. Matrix Anal. Appl.* 13, 1992).
+    /// The rows of `R`, of `A = Q R`, are made orthogonal: `J R = diag(s) Vᵀ` and `U = Q Jᵀ`. The eigenvectors of `R Rᵀ`
+    /// do most of it; what their squared condition leaves is rotated away (one-sided Jacobi: Golub, Van Loan, *Matrix
+    /// Computations*, 4th ed., section 8.6).
     pub(super) fn new(a: &[f64], (m, n): (usize, usize), columns: usize) -> Option<Svd> {
         let scale = a.iter().fold(0.0f64, |scale, x| scale.max(x.abs()));
         let scale = if scale > 0.0 { scale } else { 1.0 };
@@ -28,8 +30,8 @@ impl Svd {
         let mut q = vec![0.0; m * columns];
         qr(&mut r, (m, n), &mut q, columns);
         r.truncate(n * n);
-        let mut j = vec![0.0; n * n];
-        identity(&mut j, n);
+        let mut j = left_vectors(&r, n);
+        r = product(&j, &r, n);
         orthogonalize(&mut r, &mut j, n)?;
         let norms: Vec<f64> = r.chunks_exact(n.max(1)).map(|row| dot(row, row).sqrt()).collect();
         let mut order: Vec<usize> = (0..n).collect();
@@ -40,6 +42,16 @@ impl Svd {
         normalize(&mut rows, n);
         Some(Svd { values, u: left(&q, &j, (m, n), columns), v: transposed(&rows, n, n) })
     }
+}
+
+/// The eigenvectors of `r rᵀ`, as rows.
+fn left_vectors(r: &[f64], n: usize) -> Vec<f64> {
+    let mut vectors = vec![0.0; n * n];
+    if !eigh(&product(r, &transposed(r, n, n), n), n, &mut vec![0.0; n], Some(&mut vectors)) {
+        // Rotations alone get there too.
+        identity(&mut vectors, n);
+    }
+    transposed(&vectors, n, n)
 }
 
 /// The first `n` columns of `q` times the transpose of `j`, beside the other columns.
@@ -56,10 +68,12 @@ fn orthogonalize(a: &mut [f64], j: &mut [f64], n: usize) -> Option<()> {
     let tolerance = f64::EPSILON * (n as f64).sqrt();
     for _ in 0..SWEEPS {
         let mut done = true;
+        let mut squares: Vec<f64> = a.chunks_exact(n.max(1)).map(|row| dot(row, row)).collect();
         for q in 1..n {
             for p in 0..q {
+                let (alpha, beta) = (squares[p], squares[q]);
                 let (x, y) = pair(a, n, p, q);
-                let (alpha, beta, gamma) = (dot(x, x), dot(y, y), dot(x, y));
+                let gamma = dot(x, y);
                 let negligible = alpha.min(beta) < f64::MIN_POSITIVE;
                 if negligible || gamma.abs() <= tolerance * alpha.sqrt() * beta.sqrt() {
                     continue;
@@ -69,6 +83,7 @@ fn orthogonalize(a: &mut [f64], j: &mut [f64], n: usize) -> Option<()> {
                 let t = zeta.signum() / (zeta.abs() + zeta.hypot(1.0));
                 let c = 1.0 / t.hypot(1.0);
                 rotate(x, y, (c, c * t));
+                (squares[p], squares[q]) = (alpha - t * gamma, beta + t * gamma);
                 let (x, y) = pair(j, n, p, q);
                 rotate(x, y, (c, c * t));
             }
