@@ -201,7 +201,7 @@ impl Tensor {
     /// `(q, r)` with `a = q r`, orthonormal columns of `q` and upper triangular `r`: `[..., m, n]` gives `[..., m, k]` and
     /// `[..., k, n]` with `k = min(m, n)`, or `k = m` if `full_matrices` (`tf.linalg.qr`).
     ///
-    /// Signs are LAPACK's: see [`linalg::qr`]. The gradient needs linearly independent columns (the first `m` of them, if
+    /// Signs are LAPACK's: see [`linalg::qr()`]. The gradient needs linearly independent columns (the first `m` of them, if
     /// there are more), and does not exist with `full_matrices` where `m > n`.
     ///
     /// # Errors

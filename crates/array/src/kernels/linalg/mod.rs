@@ -7,7 +7,7 @@
 //!
 //! A matrix that is not square where it must be is an [`ErrorKind::Shape`] error, a singular or not positive definite one
 //! an [`ErrorKind::Argument`] error. A matrix without rows or columns is fine: its determinant is 1. Iterative methods
-//! ([`eigh`], [`svd`]) and [`expm`] give NaN for a matrix with NaN or infinities.
+//! ([`eigh()`], [`svd()`]) and [`expm()`] give NaN for a matrix with NaN or infinities.
 mod batch;
 mod cholesky;
 mod eigh;
@@ -221,10 +221,10 @@ pub fn eigh(a: &Array) -> Result<[Array; 2]> {
     })?))
 }
 
-/// The eigenvalues of each symmetric matrix, ascending; otherwise as [`eigh`].
+/// The eigenvalues of each symmetric matrix, ascending; otherwise as [`eigh()`].
 ///
 /// # Errors
-/// As [`eigh`].
+/// As [`eigh()`].
 pub fn eigvalsh(a: &Array) -> Result<Array> {
     let n = square("eigvalsh", a)?;
     let batch = Batch { op: "eigvalsh", inputs: &[a], axes: 2, outputs: &[&[n]], work: 3 * n * n * n };
@@ -239,7 +239,7 @@ pub fn eigvalsh(a: &Array) -> Result<Array> {
 /// `[..., m, m]` and `v` is `[..., n, n]`.
 ///
 /// # Errors
-/// As [`eigh`].
+/// As [`eigh()`].
 pub fn svd(a: &Array, full_matrices: bool) -> Result<[Array; 3]> {
     let (m, n) = matrix("svd", a)?;
     if m < n {
@@ -263,7 +263,7 @@ pub fn svd(a: &Array, full_matrices: bool) -> Result<[Array; 3]> {
 /// the largest one count as zero.
 ///
 /// # Errors
-/// As [`eigh`].
+/// As [`eigh()`].
 pub fn pinv(a: &Array, rcond: f64) -> Result<Array> {
     let (m, n) = matrix("pinv", a)?;
     let axes: Vec<usize> = (0..a.rank() - 2).chain([a.rank() - 1, a.rank() - 2]).collect();
