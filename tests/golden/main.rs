@@ -10,6 +10,8 @@ mod fields;
 mod higher_order;
 mod initializers;
 mod losses;
+mod modern;
+mod modern_torch;
 mod objects;
 mod ops;
 mod optimizers;
@@ -47,9 +49,38 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
         ],
     ),
     ("metrics", ALL),
-    ("modern_optimizers_keras3", ALL),
-    ("modern_optimizers_optax", ALL),
-    ("modern_optimizers_torch", ALL),
+    (
+        "modern_optimizers_keras3",
+        &[
+            "exclude_from_weight_decay",
+            "gradient_accumulation_steps",
+            "loss_scale_factor",
+            "use_ema",
+            "weight_decay",
+        ],
+    ),
+    (
+        "modern_optimizers_optax",
+        &[
+            "acprop",
+            "adamaxw",
+            "ademamix",
+            "adopt",
+            "agc_sgd",
+            "centralize_sgd",
+            "cocob",
+            "dadapt_adamw",
+            "dog",
+            "fromage",
+            "madgrad",
+            "nadamw",
+            "optimistic_gradient_descent",
+            "schedule_free_sgd",
+            "sign_sgd",
+            "signum",
+        ],
+    ),
+    ("modern_optimizers_torch", &["dampening"]),
     (
         "ops_grad",
         &[
@@ -112,7 +143,6 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
             "tf.tensor_scatter_nd_update",
         ],
     ),
-    ("optimizers", &["Adadelta", "Adagrad", "Adamax", "Ftrl", "Nadam", "RMSprop"]),
     ("training", ALL),
 ];
 
@@ -127,9 +157,13 @@ const FAMILIES: &[Family] = &[
     Family { name: "layers", requires: everything, judge: nothing },
     Family { name: "losses", requires: losses::requires, judge: losses::judge },
     Family { name: "metrics", requires: everything, judge: nothing },
-    Family { name: "modern_optimizers_keras3", requires: everything, judge: nothing },
-    Family { name: "modern_optimizers_optax", requires: everything, judge: nothing },
-    Family { name: "modern_optimizers_torch", requires: everything, judge: nothing },
+    Family {
+        name: "modern_optimizers_keras3",
+        requires: modern::keras_3_requires,
+        judge: modern::judge_keras_3,
+    },
+    Family { name: "modern_optimizers_optax", requires: modern::requires, judge: modern::judge_optax },
+    Family { name: "modern_optimizers_torch", requires: modern::requires, judge: modern_torch::judge },
     Family { name: "ops_grad", requires: ops::requires, judge: ops::judge },
     Family { name: "optimizers", requires: optimizers::requires, judge: optimizers::judge },
     Family { name: "schedules", requires: schedules::requires, judge: schedules::judge },

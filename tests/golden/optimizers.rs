@@ -235,10 +235,10 @@ fn events<'a>(case: &Case<'a>) -> Result<Vec<Event<'a>>, Failure> {
     Ok(events)
 }
 
-fn variable(value: &Value) -> Result<Variable, Failure> {
+pub(crate) fn variable(value: &Value) -> Result<Variable, Failure> {
     let fields = Fields::new(value, "variable")?;
     let mut variable = Variable::new(Array::from(tensor(fields.get("initial")?)?)).named(fields.str("name")?);
-    if let Some(constraint) = fields.nullable("constraint")? {
+    if let Some(constraint) = fields.optional("constraint") {
         let constraint = Fields::new(constraint, "constraint")?;
         let config = objects::config(constraint.get("config")?)?;
         let class = constraints::from_config(constraint.str("class_name")?, &config)?;

@@ -1,4 +1,5 @@
 //! `minimize`: record, loss, gradients, apply.
+use crate::optimizer::Loss;
 use crate::stages::missing;
 use crate::{ApplyOptions, GradientList, LossValue, Optimizer, Report, VarList, Variables};
 use slalom_array::{Error, ErrorKind, Result};
@@ -32,10 +33,10 @@ impl MinimizeOptions {
 }
 
 /// What a loss closure computed, and the gradients of the variables.
-struct Recorded {
-    loss: Tensor,
-    gradients: Vec<Option<Gradient>>,
-    variables: Variables,
+pub(crate) struct Recorded {
+    pub(crate) loss: Tensor,
+    pub(crate) gradients: Vec<Option<Gradient>>,
+    pub(crate) variables: Variables,
 }
 
 fn record<R: LossValue>(
@@ -53,6 +54,34 @@ fn record<R: LossValue>(
     let variables = known.unwrap_or_else(|| vars.variables());
     let gradients = tape.gradient_with(&loss, &variables[..], &options.of_gradient())?;
     Ok(Recorded { loss, gradients, variables })
+}
+
+/// A loss closure and its variables, for a rule that evaluates the loss itself.
+struct Closure<L> {
+    loss: L,
+    variables: Variables,
+}
+
+impl<R: LossValue, L: FnMut() -> R> Loss for Closure<L> {
+    fn record(&mut self) -> Result<Recorded> {
+        record(&mut self.loss, &self.variables[..], &MinimizeOptions::default())
+    }
+
+    fn hessian_vector(&mut self, vectors: &[Tensor]) -> Result<Vec<Option<Gradient>>> {
+        let tape = GradientTape::new();
+        for variable in self.variables.iter().filter(|variable| !variable.is_trainable()) {
+            tape.watch_variable(variable.id());
+        }
+        let (mut gradients, mut weights) = (Vec::new(), Vec::new());
+        for (gradient, vector) in self.record()?.gradients.into_iter().zip(vectors) {
+            if let Some(gradient) = gradient {
+                gradients.push(gradient.into_dense()?);
+                weights.push(vector.clone());
+            }
+        }
+        let options = GradientOptions::new().output_gradients(weights);
+        tape.gradient_with(&gradients, &self.variables[..], &options)
+    }
 }
 
 /// Minimizing.
@@ -84,12 +113,20 @@ impl Optimizer {
     /// As there; also if `grad_loss` is not of the shape and element type of the loss.
     pub fn minimize_with<R: LossValue>(
         &mut self,
-        loss: impl FnMut() -> R,
+        mut loss: impl FnMut() -> R,
         vars: impl VarList,
         options: &MinimizeOptions,
     ) -> Result<Report> {
-        let recorded = record(loss, vars, options)?;
-        self.apply_recorded(recorded)
+        let recorded = record(&mut loss, vars, options)?;
+        if self.rule().search().is_none() {
+            return self.apply_recorded(recorded);
+        }
+        if options.grad_loss.is_some() {
+            let expected = "no grad_loss, as the rule evaluates the loss itself";
+            return Err(Error::new(ErrorKind::State, "minimize", expected, "one").context(self.get_name()));
+        }
+        let variables = recorded.variables.clone();
+        self.search(recorded, &mut Closure { loss, variables })
     }
 
     /// Minimizes a loss that has been computed while `tape` recorded.
@@ -115,6 +152,9 @@ impl Optimizer {
         tape: impl AnyTape,
         vars: impl VarList,
     ) -> Result<Report> {
+        if self.rule().search().is_some() {
+            return Err(self.searches(true));
+        }
         let variables = vars.variables();
         let gradients = tape.last_gradient(&loss, &variables[..], &GradientOptions::new())?;
         self.apply_recorded(Recorded { loss, gradients, variables })
@@ -180,7 +220,7 @@ impl Optimizer {
         let plan = trace.finish(&results)?;
         let targets =
             gradients.into_iter().map(|(gradient, variable)| (gradient.as_sparse().is_some(), variable));
-        Ok(MinimizeOp { targets: targets.collect(), optimizer: self, plan })
+        Ok(MinimizeOp { traced: Traced { plan, targets: targets.collect() }, optimizer: self })
     }
 }
 
@@ -188,9 +228,7 @@ impl Optimizer {
 #[derive(Debug)]
 pub struct MinimizeOp<'a> {
     optimizer: &'a mut Optimizer,
-    plan: Plan,
-    /// Each variable, and whether its gradient is sparse.
-    targets: Vec<(bool, Variable)>,
+    traced: Traced,
 }
 
 impl MinimizeOp<'_> {
@@ -199,6 +237,32 @@ impl MinimizeOp<'_> {
     /// # Errors
     /// As [`Optimizer::minimize`].
     pub fn run(&mut self) -> Result<Report> {
+        let MinimizeOp { optimizer, traced } = self;
+        if optimizer.rule().search().is_some() {
+            let first = traced.record()?;
+            return optimizer.search(first, traced);
+        }
+        let (loss, gradients) = traced.evaluate()?;
+        let iterations = optimizer.apply(gradients, &ApplyOptions::default())?;
+        Ok(Report { loss, iterations })
+    }
+
+    /// The optimizer, to change its hyperparameters between runs.
+    pub fn optimizer_mut(&mut self) -> &mut Optimizer {
+        self.optimizer
+    }
+}
+
+/// A traced loss with its gradients.
+#[derive(Debug)]
+struct Traced {
+    plan: Plan,
+    /// Each variable, and whether its gradient is sparse.
+    targets: Vec<(bool, Variable)>,
+}
+
+impl Traced {
+    fn evaluate(&mut self) -> Result<(Tensor, GradientList)> {
         let mut results = self.plan.run()?.into_iter();
         let mut next = || {
             let lacking =
@@ -217,12 +281,19 @@ impl MinimizeOp<'_> {
             };
             gradients.push((gradient, variable.clone()));
         }
-        let iterations = self.optimizer.apply(gradients, &ApplyOptions::default())?;
-        Ok(Report { loss, iterations })
+        Ok((loss, gradients))
+    }
+}
+
+impl Loss for Traced {
+    fn record(&mut self) -> Result<Recorded> {
+        let (loss, gradients) = self.evaluate()?;
+        let (gradients, variables) = gradients.into_iter().map(|(g, v)| (Some(g), v)).unzip();
+        Ok(Recorded { loss, gradients, variables })
     }
 
-    /// The optimizer, to change its hyperparameters between runs.
-    pub fn optimizer_mut(&mut self) -> &mut Optimizer {
-        self.optimizer
+    fn hessian_vector(&mut self, _: &[Tensor]) -> Result<Vec<Option<Gradient>>> {
+        let expected = "minimize, as the rule differentiates the loss twice";
+        Err(Error::new(ErrorKind::State, "minimize_op", expected, "a traced loss"))
     }
 }

@@ -1,29 +1,45 @@
 //! What an optimization algorithm is: its hyperparameters, slots, update and config.
 use crate::config::Config;
 use crate::driver::{self, Update};
+use crate::search::Search;
 use crate::{NamedHyper, Step};
-use slalom_array::{Array, DType, Error, ErrorKind, Float, Result};
+use slalom_array::{Array, DType, Error, ErrorKind, Float, Result, Shape};
+use slalom_variable::Variable;
 use smallvec::SmallVec;
 use std::fmt::Debug;
+use std::ops::Range;
 
 /// A slot: an array that a rule keeps for each variable, of the variable's shape (or a scalar that it keeps once).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SlotSpec {
     pub(crate) name: &'static str,
-    pub(crate) initial: f64,
+    pub(crate) initial: Initial,
     pub(crate) dtype: Option<DType>,
+}
+
+/// What a slot holds at first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Initial {
+    Number(f64),
+    /// The variable's value.
+    Variable,
 }
 
 impl SlotSpec {
     /// A slot of zeros, of the variable's element type.
     pub const fn new(name: &'static str) -> SlotSpec {
-        SlotSpec { name, initial: 0.0, dtype: None }
+        SlotSpec { name, initial: Initial::Number(0.0), dtype: None }
+    }
+
+    /// A slot that begins as a copy of the variable, of its element type.
+    pub const fn copy_of_variable(name: &'static str) -> SlotSpec {
+        SlotSpec { name, initial: Initial::Variable, dtype: None }
     }
 
     /// The same slot with another first value.
     #[must_use]
     pub const fn initial(self, initial: f64) -> SlotSpec {
-        SlotSpec { initial, ..self }
+        SlotSpec { initial: Initial::Number(initial), ..self }
     }
 
     /// The same slot with an element type of its own (`F32` or `F64`).
@@ -58,8 +74,20 @@ pub enum SparseUpdate {
     AllRows,
     /// As `AllRows` for the slots, but rows of the variable that the gradient lacks stay. Duplicates are summed first.
     AllSlotRows,
-    /// An update for each index in turn: duplicates are not summed.
-    EachIndex,
+    /// The gradient is made a whole one, zero in the rows that it lacks.
+    Dense,
+}
+
+/// Which sums an element rule needs to know before it can update elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sums {
+    /// None.
+    #[default]
+    None,
+    /// Those over each variable: norms.
+    Variable,
+    /// Those over all variables of a step.
+    All,
 }
 
 /// One variable to be updated: its value, its slots and its gradient.
@@ -97,6 +125,12 @@ impl Item<'_> {
     pub fn group(&self) -> usize {
         self.group
     }
+
+    /// The same variable with some of its slots.
+    pub(crate) fn with_slots(&mut self, slots: Range<usize>) -> Item<'_> {
+        let slots = self.slots[slots].iter_mut().map(|slot| &mut **slot).collect();
+        Item { value: self.value, slots, update: self.update, group: self.group }
+    }
 }
 
 /// An optimization algorithm.
@@ -123,8 +157,11 @@ pub trait Rule: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Computes the scalars' values for this step from those of the step before.
-    fn advance(&self, _step: &Step<'_>, _scalars: &mut [f64]) {}
+    /// The shape of a slot of a variable, by the place of the slot in the list. A slot that a variable has no use for may be
+    /// empty.
+    fn slot_shape(&self, _slot: usize, variable: &Variable) -> Shape {
+        variable.shape().clone()
+    }
 
     /// Refuses arguments that are not allowed, apart from the hyperparameters' ranges.
     ///
@@ -145,13 +182,30 @@ pub trait Rule: Debug + Send + Sync {
         false
     }
 
-    /// Updates values and slots. `steps[item.group()]` is the step of the item's group.
+    /// Whether a step must give all of its variables to [`update`](Rule::update) in one call.
+    fn updates_together(&self) -> bool {
+        false
+    }
+
+    /// Whether sparse gradients are to be made whole before they come to [`update`](Rule::update).
+    fn wants_dense(&self) -> bool {
+        false
+    }
+
+    /// The search for the variables' next values, of a rule that evaluates the loss itself. Such a rule works in
+    /// [`minimize`](crate::Optimizer::minimize) alone, and its [`update`](Rule::update) is never called.
+    fn search(&self) -> Option<&dyn Search> {
+        None
+    }
+
+    /// Updates values and slots. `steps[item.group()]` is the step of the item's group. A rule with scalars gives them
+    /// their values of this step ([`Step::scalars_mut`]), the same for all groups.
     ///
     /// Variables must not be read here: their values may be taken out. Use the items.
     ///
     /// # Errors
     /// If the update cannot be computed.
-    fn update(&self, steps: &[Step<'_>], items: &mut [Item<'_>]) -> Result<()>;
+    fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()>;
 }
 
 /// An optimization algorithm that treats each element alone: what most optimizers are.
@@ -203,6 +257,17 @@ pub trait ElementRule: Debug + Clone + Send + Sync + 'static {
     /// The numbers that `element` needs, computed once for each step and group.
     type Coeffs<F: Float>: Copy + Send + Sync;
 
+    /// The least and the largest number of slots, without those of [`STATES`](ElementRule::STATES): the loops are compiled for
+    /// these only.
+    const SLOTS: (usize, usize) = (0, driver::MAX_SLOTS);
+
+    /// How many of the slots, the last ones, are one number for each variable.
+    const STATES: usize = 0;
+
+    /// Which sums of [`terms`](ElementRule::terms) are needed before elements can be updated. They cost a pass that reads
+    /// values, gradients and slots.
+    const SUMS: Sums = Sums::None;
+
     /// As [`Rule::hypers`].
     fn hypers(&self) -> Vec<NamedHyper>;
 
@@ -221,8 +286,9 @@ pub trait ElementRule: Debug + Clone + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// As [`Rule::advance`].
-    fn advance(&self, _step: &Step<'_>, _scalars: &mut [f64]) {}
+    /// Computes the scalars' values for this step from those of the step before. `sums` are those over all variables, for
+    /// [`Sums::All`]; else they are 0.
+    fn advance(&self, _step: &Step<'_>, _sums: [f64; 2], _scalars: &mut [f64]) {}
 
     /// As [`Rule::validate`].
     ///
@@ -245,6 +311,24 @@ pub trait ElementRule: Debug + Clone + Send + Sync + 'static {
     /// Computes the numbers that `element` needs, from the step alone: variables must not be read here.
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> Self::Coeffs<F>;
 
+    /// What an element adds to the sums, before it is updated.
+    #[inline(always)]
+    fn terms<F: Float>(_coeffs: Self::Coeffs<F>, _x: F, _g: F, _slots: &[F]) -> [F; 2] {
+        [F::ZERO; 2]
+    }
+
+    /// The coefficients with what follows from the sums: of a variable, whose numbers `states` are changed in place
+    /// ([`Sums::Variable`]), or of all, after [`advance`](ElementRule::advance) ([`Sums::All`]).
+    fn with_sums<F: Float>(
+        &self,
+        _step: &Step<'_>,
+        coeffs: Self::Coeffs<F>,
+        _sums: [f64; 2],
+        _states: &mut [f64],
+    ) -> Self::Coeffs<F> {
+        coeffs
+    }
+
     /// The new value of an element `x` with the gradient `g`; `slots` holds the element's slots, in the order of
     /// [`slots`](ElementRule::slots), and is changed in place.
     fn element<F: Float>(coeffs: Self::Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F;
@@ -266,8 +350,9 @@ impl<R: ElementRule> Rule for R {
     fn scalars(&self) -> Vec<SlotSpec> {
         ElementRule::scalars(self)
     }
-    fn advance(&self, step: &Step<'_>, scalars: &mut [f64]) {
-        ElementRule::advance(self, step, scalars)
+    fn slot_shape(&self, slot: usize, variable: &Variable) -> Shape {
+        let of_elements = ElementRule::slots(self).len() - R::STATES;
+        if slot < of_elements { variable.shape().clone() } else { Shape::from([]) }
     }
     fn validate(&self) -> Result<()> {
         let slots = ElementRule::slots(self).len();
@@ -283,7 +368,13 @@ impl<R: ElementRule> Rule for R {
     fn updates_in_place(&self) -> bool {
         true
     }
-    fn update(&self, steps: &[Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
+    fn updates_together(&self) -> bool {
+        R::SUMS == Sums::All
+    }
+    fn wants_dense(&self) -> bool {
+        R::SUMS != Sums::None || self.sparse() == SparseUpdate::Dense
+    }
+    fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
         driver::run(self, steps, items);
         Ok(())
     }

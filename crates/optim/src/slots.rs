@@ -1,5 +1,6 @@
 //! Which slots belong to which variable.
-use crate::{SlotOrder, SlotSpec};
+use crate::rule::Initial;
+use crate::{Rule, SlotOrder, SlotSpec};
 use slalom_array::{Array, DType, Result};
 use slalom_variable::Variable;
 use smallvec::SmallVec;
@@ -86,14 +87,19 @@ impl SlotTable {
     /// # Errors
     /// [`Memory`](slalom_array::ErrorKind::Memory).
     #[inline]
-    pub(crate) fn create(&mut self, specs: &[SlotSpec], optimizer: &str) -> Result<()> {
+    pub(crate) fn create(&mut self, rule: &dyn Rule, specs: &[SlotSpec], optimizer: &str) -> Result<()> {
         if self.entries.len() == self.kept {
             return Ok(());
         }
         for entry in &mut self.entries[self.kept..] {
-            for spec in specs {
-                let dtype = spec.dtype.unwrap_or(entry.variable.dtype());
-                let value = Array::full(entry.variable.shape(), spec.initial, dtype)?;
+            for (k, spec) in specs.iter().enumerate() {
+                let value = match spec.initial {
+                    Initial::Variable => entry.variable.array().copy()?,
+                    Initial::Number(number) => {
+                        let dtype = spec.dtype.unwrap_or(entry.variable.dtype());
+                        Array::full(rule.slot_shape(k, &entry.variable), number, dtype)?
+                    }
+                };
                 let name = format!("{optimizer}/{}/{}", entry.variable.name(), spec.name);
                 entry.slots.push(Variable::new(value).named(name).untrainable());
             }

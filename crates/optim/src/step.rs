@@ -3,7 +3,7 @@ use crate::NamedHyper;
 use smallvec::SmallVec;
 
 /// One step of an optimizer, as a rule sees it: the number of steps before it and the values of the hyperparameters.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Step<'a> {
     pub(crate) iterations: i64,
     pub(crate) group: usize,
@@ -45,12 +45,18 @@ impl Step<'_> {
         }
     }
 
-    /// The value that one of the rule's scalars has in this step, after [`advance`](crate::Rule::advance).
+    /// The value of one of the rule's scalars.
     ///
     /// # Panics
     /// If the rule has fewer scalars.
     #[inline]
     pub fn scalar(&self, index: usize) -> f64 {
         self.scalars[index]
+    }
+
+    /// The values of the rule's scalars, for [`Rule::update`](crate::Rule::update) to change.
+    #[inline]
+    pub fn scalars_mut(&mut self) -> &mut [f64] {
+        &mut self.scalars
     }
 }

@@ -100,7 +100,7 @@ impl Rule for Normalized {
     fn slots(&self) -> Vec<SlotSpec> {
         vec![SlotSpec::new("norm")]
     }
-    fn update(&self, steps: &[Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
+    fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
         for item in items {
             let gradient = item.gradient()?.to_vec::<f64>()?;
             let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();

@@ -47,6 +47,11 @@ impl<'a> Reader<'a> {
         self.config.contains_key(key)
     }
 
+    /// Whether the key is an allowed one, because it has been asked for.
+    pub(crate) fn takes(&self, key: &str) -> bool {
+        self.asked.contains(&key)
+    }
+
     /// The argument `key`, which must be there.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ impl<R: ElementRule, F: Float + Element, const N: usize> Work<'_, R, F, N> {
     #[inline(always)]
     fn span(&self, x: &mut [F], g: &[F], clip: ClipBy<F>, at: usize) {
         let slots = &self.part.slots[..N];
-        if slots.iter().any(|slot| slot.1 != F::DTYPE) {
+        if !uniform::<F>(slots) {
             return converted::<R, F, N>(self.coeffs, x, g, clip, slots, at);
         }
         let length = x.len();
@@ -86,25 +86,16 @@ impl<R: ElementRule, F: Float + Element, const N: usize> Work<'_, R, F, N> {
             next += (!all_rows || !places.is_empty()) as usize;
             let length = length.min(end - at);
             let moves = mode != SparseUpdate::AllSlotRows || !places.is_empty();
-            let together = if mode == SparseUpdate::EachIndex { 1 } else { places.len().max(1) };
             for block in (start..start + length).step_by(BLOCK) {
                 let n = BLOCK.min(start + length - block);
-                let mut done = 0;
-                loop {
-                    let summed = &places[done..(done + together).min(places.len())];
-                    sum(&mut gradient[..n], values, summed, width, block % width, clip);
-                    // SAFETY: rows lie within the variable (checked), and chunks cover disjoint elements.
-                    let mut x = unsafe { self.value(block, n) };
-                    if !moves {
-                        aside[..n].copy_from_slice(x);
-                        x = &mut aside[..n];
-                    }
-                    self.span(x, &gradient[..n], ClipBy { limit: F::INFINITY, scale: F::ONE }, block);
-                    done += together;
-                    if done >= places.len() {
-                        break;
-                    }
+                sum(&mut gradient[..n], values, places, width, block % width, clip);
+                // SAFETY: rows lie within the variable (checked), and chunks cover disjoint elements.
+                let mut x = unsafe { self.value(block, n) };
+                if !moves {
+                    aside[..n].copy_from_slice(x);
+                    x = &mut aside[..n];
                 }
+                self.span(x, &gradient[..n], ClipBy { limit: F::INFINITY, scale: F::ONE }, block);
             }
             at += length;
         }
@@ -165,13 +156,7 @@ fn converted<R: ElementRule, F: Float, const N: usize>(
 ) {
     for (i, (x, &g)) in x.iter_mut().zip(g).enumerate() {
         // SAFETY: as in `span`: the slots' elements with the indices of `x` are the caller's alone.
-        let own: [F; N] = std::array::from_fn(|k| unsafe {
-            match slots[k] {
-                (slot, DType::F64) => F::from_f64(*slot.cast::<f64>().add(at + i)),
-                (slot, _) => F::from_f64(f64::from(*slot.cast::<f32>().add(at + i))),
-            }
-        });
-        let mut own = own;
+        let mut own: [F; N] = unsafe { load(slots, at + i) };
         *x = R::element(coeffs, *x, clip.apply(g), &mut own);
         for (&(slot, dtype), own) in slots.iter().zip(own) {
             // SAFETY: as above.
@@ -183,4 +168,25 @@ fn converted<R: ElementRule, F: Float, const N: usize>(
             }
         }
     }
+}
+
+/// Whether all slots are of one type.
+#[inline(always)]
+pub(super) fn uniform<F: Element>(slots: &[(*mut u8, DType)]) -> bool {
+    slots.iter().all(|slot| slot.1 == F::DTYPE)
+}
+
+/// The slots of one element, whatever their types.
+///
+/// # Safety
+/// There are `N` slots, which have the element, and nobody changes it now.
+#[inline(always)]
+pub(super) unsafe fn load<F: Float, const N: usize>(slots: &[(*mut u8, DType)], i: usize) -> [F; N] {
+    // SAFETY: the caller's promise.
+    std::array::from_fn(|k| unsafe {
+        match slots[k] {
+            (slot, DType::F64) => F::from_f64(*slot.cast::<f64>().add(i)),
+            (slot, _) => F::from_f64(f64::from(*slot.cast::<f32>().add(i))),
+        }
+    })
 }

@@ -1,8 +1,9 @@
 //! The driver of element rules: one parallel region over all elements of all variables.
 mod kernel;
 mod rows;
+mod sums;
 
-use crate::{ElementRule, Item, Step};
+use crate::{ElementRule, Item, Step, Sums};
 use kernel::Work;
 pub(crate) use rows::Rows;
 use slalom_array::{Array, DType, Float, Map, Result, Shape, dispatch, map, parallel};
@@ -70,6 +71,16 @@ pub(crate) struct Update {
 }
 
 impl Update {
+    /// The same, with a gradient that is whole.
+    pub(crate) fn into_dense(self, shape: &Shape) -> Result<Update> {
+        match self.gradient {
+            Checked::Dense(_) => Ok(self),
+            Checked::Sparse(_) => {
+                Ok(Update { gradient: Checked::Dense(self.to_dense(shape)?), clip: Clip::NONE })
+            }
+        }
+    }
+
     pub(crate) fn to_dense(&self, shape: &Shape) -> Result<Array> {
         fn clipped<F: Float + slalom_array::Element>(clip: Clip, gradient: &Array) -> Result<Array> {
             map::<F, F, 1, _>("clip", clip.cast::<F>(), [gradient])
@@ -96,6 +107,8 @@ struct Part<'a> {
     update: &'a Update,
     dtype: DType,
     group: usize,
+    /// Which of the coefficients are its own.
+    coeffs: usize,
     /// How many elements there are to go over; for some sparse updates only those of the rows that the gradient has.
     length: usize,
     /// The index of the first of them, in the numbering of all parts.
@@ -122,36 +135,93 @@ impl<'a> Part<'a> {
             Checked::Sparse(rows) => rows.length(rule.sparse(), elements),
             Checked::Dense(_) => elements,
         };
-        Part { value, slots, update: item.update, dtype, group: item.group, length, start }
+        Part {
+            value,
+            slots,
+            update: item.update,
+            dtype,
+            group: item.group,
+            coeffs: item.group,
+            length,
+            start,
+        }
+    }
+}
+
+impl Part<'_> {
+    /// One of the slots that are one number.
+    fn state(&self, slot: usize) -> f64 {
+        let slot = self.slots[slot];
+        // SAFETY: the slot has one element, of its type, which is this part's alone.
+        unsafe {
+            match slot {
+                (address, DType::F64) => *address.cast::<f64>(),
+                (address, _) => f64::from(*address.cast::<f32>()),
+            }
+        }
+    }
+
+    /// Changes one of the slots that are one number.
+    fn set_state(&mut self, slot: usize, number: f64) {
+        let slot = self.slots[slot];
+        // SAFETY: as above.
+        unsafe {
+            match slot {
+                (address, DType::F64) => *address.cast::<f64>() = number,
+                (address, _) => *address.cast::<f32>() = number as f32,
+            }
+        }
     }
 }
 
 const OURS: &str = "values and slots are contiguous, unshared arrays of f32 or f64";
 
 /// Updates all items by an element rule.
-pub(crate) fn run<R: ElementRule>(rule: &R, steps: &[Step<'_>], items: &mut [Item<'_>]) {
-    match items.first().map_or(0, |item| item.slots.len()) {
-        0 => run_with::<R, 0>(rule, steps, items),
-        1 => run_with::<R, 1>(rule, steps, items),
-        2 => run_with::<R, 2>(rule, steps, items),
-        3 => run_with::<R, 3>(rule, steps, items),
-        _ => run_with::<R, MAX_SLOTS>(rule, steps, items),
+pub(crate) fn run<R: ElementRule>(rule: &R, steps: &mut [Step<'_>], items: &mut [Item<'_>]) {
+    /// Whether a rule may have so many slots.
+    const fn may<R: ElementRule>(n: usize) -> bool {
+        R::SLOTS.0 <= n && n <= R::SLOTS.1
+    }
+    let slots = items.first().map_or(0, |item| item.slots.len() - R::STATES);
+    match slots {
+        0 if const { may::<R>(0) } => run_with::<R, 0>(rule, steps, items),
+        1 if const { may::<R>(1) } => run_with::<R, 1>(rule, steps, items),
+        2 if const { may::<R>(2) } => run_with::<R, 2>(rule, steps, items),
+        3 if const { may::<R>(3) } => run_with::<R, 3>(rule, steps, items),
+        4 if const { may::<R>(4) } => run_with::<R, MAX_SLOTS>(rule, steps, items),
+        _ => assert!(items.is_empty(), "{} has {slots} slots, which `SLOTS` excludes", R::NAME),
     }
 }
 
-/// The coefficients of each group, for the element types that occur.
+/// Sets of coefficients, for the element types that occur: one for each group, or for each part.
 struct Coefficients<R: ElementRule> {
     f32: SmallVec<[R::Coeffs<f32>; 1]>,
     f64: SmallVec<[R::Coeffs<f64>; 1]>,
 }
 
-fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &[Step<'_>], items: &mut [Item<'_>]) {
-    let has = |dtype| items.iter().any(|item| item.value.dtype() == dtype);
-    let (any32, any64) = (has(DType::F32), has(DType::F64));
-    let coeffs = Coefficients::<R> {
-        f32: steps.iter().filter(|_| any32).map(|step| rule.coeffs::<f32>(step)).collect(),
-        f64: steps.iter().filter(|_| any64).map(|step| rule.coeffs::<f64>(step)).collect(),
-    };
+impl<R: ElementRule> Coefficients<R> {
+    /// Those of each group.
+    fn new(rule: &R, steps: &[Step<'_>], parts: &[Part<'_>]) -> Coefficients<R> {
+        let has = |dtype| parts.iter().any(|part| part.dtype == dtype);
+        let (any32, any64) = (has(DType::F32), has(DType::F64));
+        Coefficients {
+            f32: steps.iter().filter(|_| any32).map(|step| rule.coeffs::<f32>(step)).collect(),
+            f64: steps.iter().filter(|_| any64).map(|step| rule.coeffs::<f64>(step)).collect(),
+        }
+    }
+}
+
+/// Advances the scalars of each step.
+fn advance<R: ElementRule>(rule: &R, steps: &mut [Step<'_>], sums: [f64; 2]) {
+    for step in steps {
+        let mut scalars = std::mem::take(&mut step.scalars);
+        step.scalars.clone_from(&scalars);
+        rule.advance(step, sums, &mut scalars);
+        step.scalars = scalars;
+    }
+}
+
+fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &mut [Step<'_>], items: &mut [Item<'_>]) {
     let mut total = 0;
     let mut parts: SmallVec<[Part<'_>; 2]> = SmallVec::with_capacity(items.len());
     for item in items {
@@ -159,19 +229,26 @@ fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &[Step<'_>], items:
         total += part.length.next_multiple_of(LINE);
         parts.push(part);
     }
+    if R::SUMS != Sums::All {
+        advance(rule, steps, [0.0; 2]);
+    }
+    let mut coeffs = Coefficients::<R>::new(rule, steps, &parts);
+    if const { matches!(R::SUMS, Sums::Variable | Sums::All) } {
+        sums::include::<R, N>(rule, steps, &mut coeffs, &mut parts);
+    }
+    let (coeffs, parts) = (&coeffs, &parts[..]);
     if total <= SERIAL {
-        for part in &parts {
-            run_part::<R, N>(rule, &coeffs, part, (0, part.length));
+        for part in parts {
+            run_part::<R, N>(rule, coeffs, part, (0, part.length));
         }
         return;
     }
-    let parts = &parts[..];
     parallel::for_each(total.div_ceil(CHUNK), |chunk| {
         let (start, end) = (chunk * CHUNK, (chunk + 1) * CHUNK);
         let first = parts.partition_point(|part| part.start + part.length <= start);
         for part in parts[first..].iter().take_while(|part| part.start < end) {
             let range = (start.saturating_sub(part.start), part.length.min(end - part.start));
-            run_part::<R, N>(rule, &coeffs, part, range);
+            run_part::<R, N>(rule, coeffs, part, range);
         }
     });
 }
@@ -188,11 +265,11 @@ fn run_part<R: ElementRule, const N: usize>(
     }
     match part.dtype {
         DType::F64 => {
-            let coeffs = coeffs.f64[part.group];
+            let coeffs = coeffs.f64[part.coeffs];
             dispatch(Work::<R, f64, N> { rule, coeffs, part, range, types: PhantomData })
         }
         _ => {
-            let coeffs = coeffs.f32[part.group];
+            let coeffs = coeffs.f32[part.coeffs];
             dispatch(Work::<R, f32, N> { rule, coeffs, part, range, types: PhantomData })
         }
     }

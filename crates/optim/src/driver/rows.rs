@@ -47,7 +47,7 @@ impl Rows {
     pub(super) fn length(&self, mode: SparseUpdate, elements: usize) -> usize {
         match mode {
             SparseUpdate::AllRows | SparseUpdate::AllSlotRows => elements,
-            SparseUpdate::TouchedRows | SparseUpdate::EachIndex => self.rows.len() * self.width,
+            SparseUpdate::TouchedRows | SparseUpdate::Dense => self.rows.len() * self.width,
         }
     }
 

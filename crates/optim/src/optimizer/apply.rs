@@ -88,6 +88,9 @@ impl Optimizer {
     /// Applies gradients that are all present.
     pub(crate) fn apply(&mut self, gradients: GradientList, options: &ApplyOptions) -> Result<i64> {
         self.check_usable()?;
+        if self.rule.search().is_some() {
+            return Err(self.searches(true));
+        }
         let iterations = self.iterations.array().item()? as i64;
         if gradients.is_empty() {
             return Ok(iterations);
@@ -97,7 +100,7 @@ impl Optimizer {
         Ok(iterations + 1)
     }
 
-    fn check_usable(&self) -> Result<()> {
+    pub(super) fn check_usable(&self) -> Result<()> {
         let (expected, got) = if self.poisoned {
             (
                 "an optimizer whose updates have all ended",
@@ -124,14 +127,17 @@ impl Optimizer {
             gradients = transformer.apply(gradients)?;
         }
         self.slots.begin();
+        let wants_dense = self.rule.wants_dense();
         let mut targets = Targets::with_capacity(gradients.len());
         let clips = clips.into_iter().chain(std::iter::repeat(Clip::NONE));
         for (i, ((gradient, variable), clip)) in gradients.iter().zip(clips).enumerate() {
             let gradient = check::check(gradient, variable)?;
             let (entry, round) = self.slots.find(i, variable);
-            targets.push(Target { entry, round, update: Update { gradient, clip } });
+            let update = Update { gradient, clip };
+            let update = if wants_dense { update.into_dense(variable.shape())? } else { update };
+            targets.push(Target { entry, round, update });
         }
-        self.slots.create(&self.specs, &self.name)?;
+        self.slots.create(&*self.rule, &self.specs, &self.name)?;
         Ok(targets)
     }
 
@@ -143,32 +149,35 @@ impl Optimizer {
         for scalar in scalars {
             step.scalars.push(scalar.array().item()?);
         }
-        let mut advanced = step.scalars.clone();
-        self.rule.advance(&step, &mut advanced);
-        step.scalars = advanced;
-        let advanced = scalars.iter().zip(&step.scalars);
-        let advanced: SmallVec<[Array; 1]> =
-            advanced.map(|(scalar, &value)| Array::full([], value, scalar.dtype())).collect::<Result<_>>()?;
-
         let rule = &*self.rule;
-        let on_copy = |target: &&Target| {
+        let aside = |target: &&Target| {
             !rule.updates_in_place()
                 || self.slots.repeats(target.entry)
                 || self.slots.entry(target.entry).variable.constraint().is_some()
         };
+        let all_aside = rule.updates_together() && targets.iter().any(|target| aside(&target));
+        let on_copy = |target: &&Target| all_aside || aside(target);
         let copied: SmallVec<[&Target; 2]> = targets.iter().filter(on_copy).collect();
         let in_place: SmallVec<[&Target; 2]> = targets.iter().filter(|target| !on_copy(target)).collect();
-        let steps = [step];
-        let copies = constrain::update_copies(rule, &steps, &self.slots, &copied)?;
+        let mut steps = [step];
+        let (copies, advanced) = constrain::update_copies(rule, &steps, &self.slots, &copied)?;
+        let mut values: SmallVec<[Array; 1]> =
+            scalars.iter().map(|scalar| Array::zeros([], scalar.dtype())).collect::<Result<_>>()?;
         let mut taken = commit::Taken::new(&self.slots, &in_place, &self.iterations)?;
 
         self.poisoned = true;
-        taken.update(rule, &steps, &in_place)?;
+        if in_place.is_empty() {
+            steps[0].scalars = advanced;
+        } else {
+            taken.update(rule, &mut steps, &in_place)?;
+        }
         self.poisoned = false;
         taken.count(iterations + 1);
         commit::swap_in(&self.slots, copies);
+        commit::fill(&mut values, &steps[0].scalars);
+        drop(steps);
         self.keep(new_scalars);
-        for (scalar, value) in self.scalars.iter().zip(advanced) {
+        for (scalar, value) in self.scalars.iter().zip(values) {
             *scalar.update().array() = value;
         }
         Ok(())

@@ -2,10 +2,12 @@
 mod apply;
 mod hypers;
 mod options;
+mod search;
 mod serialize;
 mod weights;
 
 pub use apply::ApplyOptions;
+pub(crate) use search::Loss;
 
 use crate::slots::SlotTable;
 use crate::stages::Transformer;

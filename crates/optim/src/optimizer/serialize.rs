@@ -4,7 +4,7 @@ use crate::config::{Config, Envelope, Reader, number};
 use crate::rules::{self, Rules};
 use crate::schedules::{self, Schedules};
 use serde_json::Value;
-use slalom_array::Result;
+use slalom_array::{Error, ErrorKind, Result};
 
 /// Configs.
 impl Optimizer {
@@ -67,6 +67,7 @@ impl Optimizer {
         if optimizer.hypers.decay.is_some() {
             optimizer = optimizer.decay(reader.take_or("decay", 0.0)?)?;
         }
+        refuse_keras_3(&mut reader)?;
         optimizer.set_clipvalue(reader.take_or("clipvalue", None)?)?;
         optimizer.set_clipnorm(reader.take_or("clipnorm", None)?)?;
         optimizer.set_global_clipnorm(reader.take_or("global_clipnorm", None)?)?;
@@ -104,4 +105,26 @@ impl Optimizer {
         let Envelope { class_name, config } = Envelope::read(json)?;
         Optimizer::from_config(class_name, config)
     }
+}
+
+/// Takes the options that each config of Keras 3 has, and refuses those that are in use.
+fn refuse_keras_3(reader: &mut Reader<'_>) -> Result<()> {
+    reader.take_or::<Value>("ema_momentum", Value::Null)?;
+    for (key, idle) in [
+        ("weight_decay", Value::Null),
+        ("use_ema", false.into()),
+        ("ema_overwrite_frequency", Value::Null),
+        ("loss_scale_factor", Value::Null),
+        ("gradient_accumulation_steps", Value::Null),
+    ] {
+        if reader.takes(key) {
+            continue;
+        }
+        let value = reader.take_or(key, idle.clone())?;
+        if value != idle {
+            let expected = format!("{idle} for `{key}`");
+            return Err(Error::new(ErrorKind::Config, "from_config", expected, value));
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! What an optimizer remembers: the number of steps, scalars and slots.
 use super::Optimizer;
+use crate::rule::Initial;
 use slalom_array::{Array, Error, ErrorKind, Result};
 use slalom_variable::Variable;
 
@@ -73,7 +74,7 @@ impl Optimizer {
         for (position, variable) in variables.into_iter().enumerate() {
             self.slots.find(position, variable.as_ref());
         }
-        self.slots.create(&self.specs, &self.name)?;
+        self.slots.create(&*self.rule, &self.specs, &self.name)?;
         let scalars = self.new_scalars()?;
         self.keep(scalars);
         Ok(())
@@ -110,7 +111,8 @@ impl Optimizer {
         }
         let first = self.slots.first_dtype();
         let scalar = |spec: crate::SlotSpec| {
-            let value = Array::full([], spec.initial, spec.dtype.unwrap_or(first))?;
+            let Initial::Number(initial) = spec.initial else { return Err(no_variable(spec.name)) };
+            let value = Array::full([], initial, spec.dtype.unwrap_or(first))?;
             Ok(Variable::new(value).named(format!("{}/{}", self.name, spec.name)).untrainable())
         };
         self.rule.scalars().into_iter().map(scalar).collect::<Result<_>>().map(Some)
@@ -124,4 +126,10 @@ impl Optimizer {
         self.slots.keep(self.rule.slot_order());
         self.built = true;
     }
+}
+
+#[cold]
+fn no_variable(scalar: &str) -> Error {
+    Error::new(ErrorKind::Argument, "scalars", "a number as the first value", "a copy of a variable")
+        .context(scalar)
 }

@@ -1,86 +1,67 @@
 //! Adam.
-use crate::config::{Config, Reader, object};
-use crate::{ElementRule, Hyper, IntoHyper, NamedHyper, SlotSpec, SparseUpdate, Step};
-use slalom_array::{Float, Result};
+use super::arguments::{arguments, bias_correction, without_defaults};
+use crate::config::Config;
+use crate::{ElementRule, NamedHyper, SlotSpec, SparseUpdate, Step};
+use slalom_array::Float;
 
-/// Adam, and AMSGrad (`tf.keras.optimizers.legacy.Adam`).
-///
-/// `m += (1 - β₁)(g - m); v += (1 - β₂)(g² - v); x -= α m / (√v + ε)` with `α = lr √(1 - β₂ᵗ) / (1 - β₁ᵗ)`, where `t`
-/// counts steps from 1; AMSGrad divides by `√v̂ + ε` with `v̂ = max(v̂, v)`. ε is the "epsilon hat" of the paper: it is
-/// added to the uncorrected root. With a sparse gradient, `m` and `v` of all rows decay and all rows move.
-///
-/// Kingma and Ba, *Adam: a method for stochastic optimization*, 2015, section 2; Reddi, Kale and Kumar, *On the
-/// convergence of Adam and beyond*, 2018.
-///
-/// ```
-/// use slalom_optim::{Optimizer, rules::Adam};
-/// use slalom_variable::Variable;
-/// let x = Variable::new(1.0f64);
-/// let mut opt = Optimizer::new(Adam::new(0.001).epsilon(0.001))?;
-/// opt.minimize(|| 4.0 * &x, &x)?;
-/// assert!((x.value().item()? - (1.0 - 0.001 * 4.0 / (4.0 + 0.001 / 0.001f64.sqrt()))).abs() < 1e-15);
-/// # Ok::<(), slalom_array::Error>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct Adam {
-    learning_rate: Hyper,
-    beta_1: Hyper,
-    beta_2: Hyper,
-    epsilon: Hyper,
-    amsgrad: bool,
-}
-
-impl Adam {
-    /// Adam with the usual decay rates.
-    pub fn new<M>(learning_rate: impl IntoHyper<M>) -> Adam {
-        Adam {
-            learning_rate: learning_rate.into_hyper(),
-            beta_1: Hyper::Number(0.9),
-            beta_2: Hyper::Number(0.999),
-            epsilon: Hyper::Number(EPSILON),
-            amsgrad: false,
-        }
+arguments! {
+    /// Adam, and AMSGrad (`tf.keras.optimizers.legacy.Adam`).
+    ///
+    /// `m += (1 - β₁)(g - m); v += (1 - β₂)(g² - v); x -= α m / (√v + ε)` with `α = lr √(1 - β₂ᵗ) / (1 - β₁ᵗ)`, where `t`
+    /// counts steps from 1; AMSGrad divides by `√v̂ + ε` with `v̂ = max(v̂, v)`. ε is the "epsilon hat" of the paper: it is
+    /// added to the uncorrected root; with [`corrected_epsilon`](Adam::corrected_epsilon) it is the ε of the algorithm
+    /// itself, as in PyTorch and optax. With a sparse gradient, `m` and `v` of all rows decay and all rows move; a
+    /// [`lazy`](Adam::lazy) Adam leaves those that the gradient lacks as they are.
+    ///
+    /// Kingma and Ba, *Adam: a method for stochastic optimization*, 2015, section 2; Reddi, Kale and Kumar, *On the
+    /// convergence of Adam and beyond*, 2018.
+    ///
+    /// ```
+    /// use slalom_optim::{Optimizer, rules::Adam};
+    /// use slalom_variable::Variable;
+    /// let x = Variable::new(1.0f64);
+    /// let mut opt = Optimizer::new(Adam::new(0.001).epsilon(0.001))?;
+    /// opt.minimize(|| 4.0 * &x, &x)?;
+    /// assert!((x.value().item()? - (1.0 - 0.001 * 4.0 / (4.0 + 0.001 / 0.001f64.sqrt()))).abs() < 1e-15);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub struct Adam(0.001);
+    hypers {
+        /// The decay of the first moment (default 0.9).
+        beta_1 = 0.9;
+        /// The decay of the second moment (default 0.999).
+        beta_2 = 0.999;
+        /// What is added to the root (default 1e-7, which 0 means too).
+        epsilon = 1e-7, nonzero();
     }
-
-    /// The decay of the first moment (default 0.9).
-    #[must_use]
-    pub fn beta_1<M>(self, beta_1: impl IntoHyper<M>) -> Adam {
-        Adam { beta_1: beta_1.into_hyper(), ..self }
-    }
-
-    /// The decay of the second moment (default 0.999).
-    #[must_use]
-    pub fn beta_2<M>(self, beta_2: impl IntoHyper<M>) -> Adam {
-        Adam { beta_2: beta_2.into_hyper(), ..self }
-    }
-
-    /// What is added to the root (default 1e-7, which 0 means too).
-    #[must_use]
-    pub fn epsilon<M>(self, epsilon: impl IntoHyper<M>) -> Adam {
-        let epsilon = match epsilon.into_hyper() {
-            Hyper::Number(0.0) => Hyper::Number(EPSILON),
-            given => given,
-        };
-        Adam { epsilon, ..self }
-    }
-
-    /// Whether to use the largest second moment so far (default false).
-    #[must_use]
-    pub fn amsgrad(self, amsgrad: bool) -> Adam {
-        Adam { amsgrad, ..self }
-    }
-
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Adam> {
-        let mut hyper = |name, default| reader.take_hyper_or(name, default).map(Hyper::from);
-        Ok(Adam::new(hyper("learning_rate", 0.001)?)
-            .beta_1(hyper("beta_1", 0.9)?)
-            .beta_2(hyper("beta_2", 0.999)?)
-            .epsilon(hyper("epsilon", EPSILON)?)
-            .amsgrad(reader.take_or("amsgrad", false)?))
+    options {
+        /// Whether to use the largest second moment so far (default false).
+        amsgrad: bool = false;
+        /// Whether ε is added to the root of the corrected second moment (default false): `√(v / (1 - β₂ᵗ)) + ε`.
+        corrected_epsilon: bool = false;
+        /// Whether AMSGrad's maximum is that of corrected second moments, as in optax (default false).
+        corrected_amsgrad: bool = false;
+        /// Whether rows that a sparse gradient lacks stay as they are, in the moments too (default false), as in PyTorch's
+        /// `SparseAdam`. A step then takes the time of the rows that it has, not that of the whole variable.
+        ///
+        /// ```
+        /// use slalom_array::{Array, DType};
+        /// use slalom_autograd::{IndexedSlices, Tensor};
+        /// use slalom_optim::{Optimizer, rules::Adam};
+        /// use slalom_variable::Variable;
+        /// let table = Variable::new(Array::zeros([1000, 1], DType::F64)?);
+        /// let mut opt = Optimizer::new(Adam::new(0.1).lazy(true))?;
+        /// for row in [7i64, 5] {
+        ///     let rows = Tensor::from_vec([1], vec![row])?;
+        ///     let slices = IndexedSlices::new(rows, Tensor::from_vec([1, 1], vec![2.0])?, [1000, 1])?;
+        ///     opt.apply_gradients([(slices, &table)])?;
+        /// }
+        /// assert_eq!(opt.get_slot(&table, "m")?.array().to_vec::<f64>()?[7], (1.0 - 0.9) * 2.0);
+        /// # Ok::<(), slalom_array::Error>(())
+        /// ```
+        lazy: bool = false;
     }
 }
-
-const EPSILON: f64 = 1e-7;
 
 /// What an element needs.
 #[derive(Debug, Clone, Copy)]
@@ -89,19 +70,30 @@ pub struct Coeffs<F> {
     /// `1 - β₁` and `1 - β₂`.
     gain: (F, F),
     epsilon: F,
+    /// What the second moment is multiplied by before AMSGrad's maximum.
+    correction: F,
+}
+
+impl<F: Float> Coeffs<F> {
+    /// Those of Adam without options, of step `t`.
+    pub(super) fn plain(rate: f64, betas: (f64, f64), epsilon: f64, t: f64) -> Coeffs<F> {
+        let correction = bias_correction(betas.1, t).sqrt() / bias_correction(betas.0, t);
+        Coeffs {
+            alpha: F::from_f64(rate * correction),
+            gain: (F::from_f64(1.0 - betas.0), F::from_f64(1.0 - betas.1)),
+            epsilon: F::from_f64(epsilon),
+            correction: F::ONE,
+        }
+    }
 }
 
 impl ElementRule for Adam {
     const NAME: &'static str = "Adam";
+    const SLOTS: (usize, usize) = (2, 3);
     type Coeffs<F: Float> = Coeffs<F>;
 
     fn hypers(&self) -> Vec<NamedHyper> {
-        vec![
-            self.learning_rate.named("learning_rate"),
-            self.beta_1.named("beta_1"),
-            self.beta_2.named("beta_2"),
-            self.epsilon.named("epsilon"),
-        ]
+        self.named()
     }
 
     fn slots(&self) -> Vec<SlotSpec> {
@@ -110,22 +102,24 @@ impl ElementRule for Adam {
     }
 
     fn config(&self) -> Config {
-        object([("amsgrad", self.amsgrad.into())])
+        without_defaults(self.options(), &["corrected_epsilon", "corrected_amsgrad", "lazy"])
     }
 
     fn sparse(&self) -> SparseUpdate {
-        SparseUpdate::AllRows
+        if self.lazy { SparseUpdate::TouchedRows } else { SparseUpdate::AllRows }
     }
 
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> Coeffs<F> {
-        let (beta_1, beta_2) = (step.hyper("beta_1"), step.hyper("beta_2"));
+        let (rate, epsilon) = (step.learning_rate(), step.hyper("epsilon"));
+        let betas = (step.hyper("beta_1"), step.hyper("beta_2"));
         let t = (step.iterations() + 1) as f64;
-        let correction = (1.0 - beta_2.powf(t)).sqrt() / (1.0 - beta_1.powf(t));
-        Coeffs {
-            alpha: F::from_f64(step.learning_rate() * correction),
-            gain: (F::from_f64(1.0 - beta_1), F::from_f64(1.0 - beta_2)),
-            epsilon: F::from_f64(step.hyper("epsilon")),
+        let second = bias_correction(betas.1, t);
+        if self.amsgrad && self.corrected_amsgrad {
+            // The root is that of what has been corrected.
+            let plain = Coeffs::plain(rate / second.sqrt(), betas, epsilon, t);
+            return Coeffs { correction: F::from_f64(1.0 / second), ..plain };
         }
+        Coeffs::plain(rate, betas, epsilon * if self.corrected_epsilon { second.sqrt() } else { 1.0 }, t)
     }
 
     #[inline(always)]
@@ -135,7 +129,7 @@ impl ElementRule for Adam {
         (slots[0], slots[1]) = (m, v);
         let second = match slots.get_mut(2) {
             Some(largest) => {
-                *largest = largest.max(v);
+                *largest = largest.max(v * c.correction);
                 *largest
             }
             None => v,

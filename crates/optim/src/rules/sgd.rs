@@ -1,6 +1,6 @@
 //! Gradient descent.
 use crate::config::{Config, Reader, object};
-use crate::{ElementRule, Hyper, IntoHyper, NamedHyper, SlotSpec, SparseUpdate, Step};
+use crate::{ElementRule, Hyper, IntoHyper, NamedHyper, SlotSpec, Step};
 use slalom_array::{Float, Result};
 
 /// Gradient descent, with momentum where it is given (`tf.keras.optimizers.legacy.SGD`).
@@ -56,6 +56,7 @@ impl Sgd {
 
 impl ElementRule for Sgd {
     const NAME: &'static str = "SGD";
+    const SLOTS: (usize, usize) = (0, 1);
     /// The learning rate, the momentum, and whether it is Nesterov's.
     type Coeffs<F: Float> = (F, F, bool);
 
@@ -69,10 +70,6 @@ impl ElementRule for Sgd {
 
     fn config(&self) -> Config {
         object([("nesterov", self.nesterov.into())])
-    }
-
-    fn sparse(&self) -> SparseUpdate {
-        if self.has_momentum() { SparseUpdate::TouchedRows } else { SparseUpdate::EachIndex }
     }
 
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> (F, F, bool) {

@@ -3,7 +3,7 @@ use super::Target;
 use super::constrain::Copies;
 use crate::slots::SlotTable;
 use crate::{Item, Rule, Step};
-use slalom_array::{DType, Result};
+use slalom_array::{Array, DType, Result};
 use slalom_variable::{Update, Variable};
 use smallvec::SmallVec;
 use std::sync::{Mutex, PoisonError};
@@ -46,7 +46,12 @@ impl Taken {
     ///
     /// # Errors
     /// None, as the rule says that it updates in place.
-    pub(crate) fn update(&mut self, rule: &dyn Rule, steps: &[Step<'_>], targets: &[&Target]) -> Result<()> {
+    pub(crate) fn update(
+        &mut self,
+        rule: &dyn Rule,
+        steps: &mut [Step<'_>],
+        targets: &[&Target],
+    ) -> Result<()> {
         let mut items: SmallVec<[Item<'_>; 2]> = SmallVec::with_capacity(targets.len());
         let each = self.values.len().checked_div(targets.len()).unwrap_or(1);
         for (arrays, target) in self.values.chunks_exact_mut(each).zip(targets) {
@@ -71,6 +76,14 @@ fn own(update: Option<&mut Update>, variable: &Variable) -> Result<()> {
         DType::F64 => update.array().make_mut::<f64>().map(drop),
         DType::I64 => update.array().make_mut::<i64>().map(drop),
         _ => update.array().make_mut::<f32>().map(drop),
+    }
+}
+
+/// Gives each of the scalars `into` its number.
+pub(crate) fn fill(into: &mut [Array], numbers: &[f64]) {
+    for (scalar, &number) in into.iter_mut().zip(numbers) {
+        scalar.as_mut_slice::<f64>().into_iter().for_each(|x| x.fill(number));
+        scalar.as_mut_slice::<f32>().into_iter().for_each(|x| x.fill(number as f32));
     }
 }
 

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 /// New values by entry: that of the variable, then those of its slots.
 pub(crate) type Copies = BTreeMap<usize, SmallVec<[Array; 4]>>;
 
-/// Updates copies of the targets' variables and slots, and constrains them. A variable that is listed more than once
-/// is updated as often, in turn.
+/// Updates copies of the targets' variables and slots, and constrains them; also gives the scalars' new values. A variable
+/// that is listed more than once is updated as often, in turn.
 ///
 /// # Errors
 /// Those of the rule and of constraints; [`ErrorKind::Memory`].
@@ -20,13 +20,14 @@ pub(crate) fn update_copies(
     steps: &[Step<'_>],
     slots: &SlotTable,
     targets: &[&Target],
-) -> Result<Copies> {
+) -> Result<(Copies, SmallVec<[f64; 1]>)> {
     let mut copies = Copies::new();
     for target in targets.iter().filter(|target| target.round == 0) {
         let entry = slots.entry(target.entry);
         let all = std::iter::once(&entry.variable).chain(&entry.slots);
         copies.insert(target.entry, all.map(|variable| variable.array().copy()).collect::<Result<_>>()?);
     }
+    let mut scalars = steps.first().map_or(SmallVec::new(), |step| step.scalars.clone());
     let rounds = targets.iter().map(|target| target.round + 1).max().unwrap_or(0);
     for round in 0..rounds {
         let mut in_round: BTreeMap<usize, &Target> = targets
@@ -42,8 +43,12 @@ pub(crate) fn update_copies(
                 Some(Item { value, slots: slots.iter_mut().collect(), update, group: 0 })
             })
             .collect();
-        rule.update(steps, &mut items)?;
+        let mut own: SmallVec<[Step<'_>; 1]> = steps.iter().cloned().collect();
+        rule.update(&mut own, &mut items)?;
         drop(items);
+        if round == 0 {
+            scalars.clone_from(&own[0].scalars);
+        }
         for target in targets.iter().filter(|target| target.round == round) {
             let value = copies.get_mut(&target.entry).and_then(|arrays| arrays.first_mut());
             if let Some(value) = value {
@@ -51,7 +56,7 @@ pub(crate) fn update_copies(
             }
         }
     }
-    Ok(copies)
+    Ok((copies, scalars))
 }
 
 /// Applies the constraint of a variable to its new value.

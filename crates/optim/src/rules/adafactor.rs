@@ -1,0 +1,181 @@
+//! Adafactor.
+use super::arguments::arguments;
+use super::whole::{UpdateItem, combine, root_mean_square, squares};
+use crate::config::{Config, Reader};
+use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
+use slalom_array::{Array, Element, Float, Map, Reduction, Result, Shape, map, reduce};
+use slalom_variable::Variable;
+
+arguments! {
+    /// Adafactor: a second moment that is kept by rows and columns (`keras.optimizers.Adafactor`).
+    ///
+    /// With `β = 1 - t^decay`: for variables of two axes or more `r` and `c` follow the means of `g² + ε₁` along the last axis
+    /// and the last but one, `r = β r + (1 - β) mean(g² + ε₁)`, and `v = r c / mean(r)`; for others `v` follows `g² + ε₁` itself.
+    /// `u = g / √v; x -= max(ε₂, rms(x)) min(lr, 1/√t) / max(1, rms(u) / d) · u` with the clip threshold `d`, where `rms` is the
+    /// root of the mean square. Weight decay goes before: `x -= lr λ x`.
+    ///
+    /// [`torch`](Adafactor::torch) and [`optax`](Adafactor::optax) make the forms of these. Shazeer and Stern, *Adafactor:
+    /// adaptive learning rates with sublinear memory cost*, 2018, algorithm 4.
+    ///
+    /// ```
+    /// use slalom_optim::{Optimizer, rules::Adafactor};
+    /// use slalom_variable::Variable;
+    /// let x = Variable::new(8.0f64);
+    /// let mut opt = Optimizer::new(Adafactor::new(0.25))?;
+    /// opt.minimize(|| 4.0 * &x, &x)?;
+    /// assert!((x.value().item()? - (8.0 - 8.0 * 0.25)).abs() < 1e-12);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub struct Adafactor(0.001);
+    hypers {
+        /// The power of the step number in the decay of the second moment (default -0.8).
+        beta_2_decay = -0.8;
+        /// What keeps the second moment from 0 (default 1e-30).
+        epsilon_1 = 1e-30;
+        /// The least root mean square that counts for a variable (default 1e-3).
+        epsilon_2 = 1e-3;
+        /// The largest root mean square of an update (default 1).
+        clip_threshold = 1.0;
+        /// The λ of weight decay (default 0).
+        weight_decay = 0.0;
+    }
+    options {
+        /// Whether the learning rate is at most `1/√t` (default true). (`relative_step` of Keras changes nothing there.)
+        relative: bool = true;
+        /// Whether ε₁ is the least mean of `r`, and its square the least `v`, in place of being added (default false).
+        clamped: bool = false;
+        /// Whether `r` and `c` stand for the two longest axes, if both are at least so long, not for the last two whatever
+        /// their lengths (default `None`).
+        min_dim_size_to_factor: Option<i64> = None;
+    }
+}
+
+impl Adafactor {
+    /// As `torch.optim.Adafactor`: ε₁ is a least value, and 2⁻²³ by default, which is for `f32`.
+    pub fn torch<M>(learning_rate: impl crate::IntoHyper<M>) -> Adafactor {
+        Adafactor::new(learning_rate).clamped(true).epsilon_1(f64::from(f32::EPSILON))
+    }
+
+    /// As `optax.adafactor`: the learning rate is used as it is, and only axes of 128 and more are factored.
+    pub fn optax<M>(learning_rate: impl crate::IntoHyper<M>) -> Adafactor {
+        Adafactor::new(learning_rate).relative(false).min_dim_size_to_factor(Some(128))
+    }
+
+    pub(super) fn read_dialect(reader: &mut Reader<'_>) -> Result<Adafactor> {
+        reader.take_or("relative_step", true)?;
+        Adafactor::read(reader)
+    }
+
+    /// The axes that `r` and `c` lack.
+    fn axes(&self, shape: &Shape) -> Option<[usize; 2]> {
+        let rank = shape.rank();
+        if rank < 2 {
+            return None;
+        }
+        let Some(least) = self.min_dim_size_to_factor else { return Some([rank - 1, rank - 2]) };
+        let mut axes: Vec<usize> = (0..rank).collect();
+        axes.sort_by_key(|&axis| shape[axis]);
+        let [column, row] = [axes[rank - 2], axes[rank - 1]];
+        (shape[column] as i64 >= least).then_some([row, column])
+    }
+
+    /// The step before it is scaled.
+    fn direction<F: Float + Element>(&self, step: &Step<'_>, item: &mut Item<'_>) -> Result<Array> {
+        let t = (step.iterations() + 1) as f64;
+        let gain = t.powf(step.hyper("beta_2_decay"));
+        let epsilon = step.hyper("epsilon_1");
+        let (added, least) = if self.clamped { (0.0, epsilon) } else { (epsilon, 0.0) };
+        let gradient = item.gradient()?;
+        let squares = squares::<F>(&gradient, added)?;
+        let divide = Divide { least: F::from_f64(least * least) };
+        let Some([row, column]) = self.axes(item.value.shape()) else {
+            combine::<F>(item.slots[2], 1.0 - gain, &squares, gain)?;
+            return map("adafactor", divide, [&gradient, &*item.slots[2]]);
+        };
+        for (slot, axis) in [(0, row), (1, column)] {
+            let mean = reduce(Reduction::Mean, &squares, &[axis], true)?;
+            combine::<F>(item.slots[slot], 1.0 - gain, &mean, gain)?;
+        }
+        let mean = reduce(Reduction::Mean, item.slots[0], &[column], true)?;
+        let share = map("adafactor", Share { least: F::from_f64(least) }, [&*item.slots[0], &mean])?;
+        map("adafactor", divide, [&gradient, &share, &*item.slots[1]])
+    }
+}
+
+/// `r / max(mean, least)`
+#[derive(Clone, Copy)]
+struct Share<F> {
+    least: F,
+}
+
+impl<F: Float> Map<F, F, 2> for Share<F> {
+    #[inline(always)]
+    fn eval(self, [r, mean]: [F; 2]) -> F {
+        r / mean.maximum(self.least)
+    }
+}
+
+/// `g / √max(v, least)`, where `v` may be a product.
+#[derive(Clone, Copy)]
+struct Divide<F> {
+    least: F,
+}
+
+impl<F: Float> Map<F, F, 2> for Divide<F> {
+    #[inline(always)]
+    fn eval(self, [g, v]: [F; 2]) -> F {
+        g / v.maximum(self.least).sqrt()
+    }
+}
+
+impl<F: Float> Map<F, F, 3> for Divide<F> {
+    #[inline(always)]
+    fn eval(self, [g, r, c]: [F; 3]) -> F {
+        g / (r * c).maximum(self.least).sqrt()
+    }
+}
+
+impl UpdateItem for Adafactor {
+    fn update_item<F: Float + Element>(&self, step: &Step<'_>, item: &mut Item<'_>) -> Result<()> {
+        let (rate, t) = (step.learning_rate(), (step.iterations() + 1) as f64);
+        let kept = 1.0 - rate * step.hyper("weight_decay");
+        let u = self.direction::<F>(step, item)?;
+        // PyTorch takes the variable's size before weight decay, Keras after it.
+        let size = root_mean_square::<F>(item.value)? * if self.clamped { 1.0 } else { kept };
+        let rate = if self.relative { rate.min(1.0 / t.sqrt()) } else { rate };
+        let clipped = (root_mean_square::<F>(&u)? / step.hyper("clip_threshold")).max(1.0);
+        let scale = size.max(step.hyper("epsilon_2")) * rate / clipped;
+        combine::<F>(item.value, kept, &u, -scale)
+    }
+}
+
+impl Rule for Adafactor {
+    fn class_name(&self) -> &str {
+        "Adafactor"
+    }
+
+    fn hypers(&self) -> Vec<NamedHyper> {
+        self.named()
+    }
+
+    fn slots(&self) -> Vec<SlotSpec> {
+        ["r", "c", "v"].map(SlotSpec::new).to_vec()
+    }
+
+    fn slot_shape(&self, slot: usize, variable: &Variable) -> Shape {
+        let shape = variable.shape();
+        match (self.axes(shape), slot) {
+            (Some(axes), 0 | 1) => shape.replaced(axes[slot], 1),
+            (None, 2) => shape.clone(),
+            _ => Shape::from([0]),
+        }
+    }
+
+    fn config(&self) -> Config {
+        self.options()
+    }
+
+    fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
+        self.update_items(steps, items)
+    }
+}

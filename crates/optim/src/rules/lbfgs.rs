@@ -1,0 +1,197 @@
+//! L-BFGS.
+use super::arguments::arguments;
+use super::line_search::{Line, Point, add, dot, largest};
+use crate::config::Config;
+use crate::search::{Objective, Search, SearchState};
+use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
+use slalom_array::{DType, Error, ErrorKind, Result, Shape};
+use slalom_variable::Variable;
+
+arguments! {
+    /// L-BFGS: a quasi-Newton method that remembers some of its last steps (`torch.optim.LBFGS`).
+    ///
+    /// A step of the optimizer is up to [`max_iter`](Lbfgs::max_iter) iterations, each of which evaluates the loss closure as
+    /// often as its line search asks for: it works in [`minimize`](crate::Optimizer::minimize) and
+    /// [`minimize_op`](crate::Optimizer::minimize_op) alone, with no clipping, constraints or transformers. It computes in `f64`,
+    /// whatever the type of the variables.
+    ///
+    /// Liu and Nocedal, *On the limited memory BFGS method for large scale optimization*, 1989.
+    ///
+    /// ```
+    /// use slalom_array::Array;
+    /// use slalom_optim::{Optimizer, rules::Lbfgs};
+    /// use slalom_variable::Variable;
+    /// let x = Variable::new(Array::from_vec([2], vec![-1.2f64, 1.0])?);
+    /// let mut opt = Optimizer::new(Lbfgs::new(1.0).max_iter(60))?;
+    /// // Rosenbrock's valley, with its end at (1, 1).
+    /// let loss = || {
+    ///     let (a, b) = (x.value().slice(0, 0, 1)?, x.value().slice(0, 1, 1)?);
+    ///     Ok((100.0 * (&b - a.square()).square() + (1.0 - &a).square()).sum())
+    /// };
+    /// opt.minimize(loss, &x)?;
+    /// assert!(loss().item()? < 1e-12);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub struct Lbfgs(1.0);
+    hypers {
+        /// The search ends where no element of the gradient is larger (default 1e-7).
+        tolerance_grad = 1e-7, non_negative();
+        /// The search ends where loss and variables change by less (default 1e-9).
+        tolerance_change = 1e-9, non_negative();
+    }
+    options {
+        /// The most iterations of a step (default 20).
+        max_iter: i64 = 20;
+        /// The most evaluations of a step (default `None`: `max_iter · 5 / 4`); a line search that has begun may need one more.
+        max_eval: Option<i64> = None;
+        /// How many steps are remembered, at least 1 (default 10). A variable has twice as many slots of its size.
+        history_size: i64 = 10;
+        /// Whether each iteration searches for a step with the strong Wolfe conditions (default true), or goes by the learning
+        /// rate.
+        strong_wolfe: bool = true;
+    }
+}
+
+/// The scalars, in their order.
+const SCALARS: [&str; 5] = ["n_iter", "func_evals", "t", "h_diag", "remembered"];
+
+impl Lbfgs {
+    /// `-H g` by the steps `s` and the changes `y` of the gradient that are remembered, oldest first.
+    fn direction(gradient: &[f64], steps: &[Vec<f64>], changes: &[Vec<f64>], scale: f64) -> Vec<f64> {
+        let mut d: Vec<f64> = gradient.iter().map(|g| -g).collect();
+        let mut weights = vec![0.0; steps.len()];
+        for (weight, (s, y)) in weights.iter_mut().zip(steps.iter().zip(changes)).rev() {
+            *weight = dot(s, &d) / dot(y, s);
+            add(&mut d, -*weight, y);
+        }
+        d.iter_mut().for_each(|d| *d *= scale);
+        for (weight, (s, y)) in weights.into_iter().zip(steps.iter().zip(changes)) {
+            let other = dot(y, &d) / dot(y, s);
+            add(&mut d, weight - other, s);
+        }
+        d
+    }
+
+    /// Remembers the last step, if the slope has grown along it.
+    fn remember(&self, gradient: &[f64], state: &mut SearchState) {
+        let [direction, last, changes, steps] = &mut state.slots[..] else { return };
+        let (direction, last) = (&direction[0], &last[0]);
+        let change: Vec<f64> = gradient.iter().zip(last).map(|(new, old)| new - old).collect();
+        let step: Vec<f64> = direction.iter().map(|d| d * state.scalars[2]).collect();
+        let product = dot(&change, &step);
+        if product <= 1e-10 {
+            return;
+        }
+        state.scalars[3] = product / dot(&change, &change);
+        let remembered = state.scalars[4] as usize;
+        let place = if remembered == changes.len() {
+            changes.rotate_left(1);
+            steps.rotate_left(1);
+            remembered - 1
+        } else {
+            state.scalars[4] += 1.0;
+            remembered
+        };
+        (changes[place], steps[place]) = (change, step);
+    }
+}
+
+impl Search for Lbfgs {
+    fn search(
+        &self,
+        step: &Step<'_>,
+        objective: &mut dyn Objective,
+        state: &mut SearchState,
+    ) -> Result<Vec<f64>> {
+        let (flat, still) = (step.hyper("tolerance_grad"), step.hyper("tolerance_change"));
+        let most = self.max_eval.unwrap_or(self.max_iter * 5 / 4);
+        let mut x = objective.start().to_vec();
+        let (mut loss, mut gradient) = objective.evaluate(&x)?;
+        let mut evaluations = 1;
+        let mut iterations = 0;
+        while iterations < self.max_iter && (iterations > 0 || largest(&gradient) > flat) {
+            iterations += 1;
+            state.scalars[0] += 1.0;
+            let first = state.scalars[0] == 1.0;
+            if first {
+                state.scalars[3] = 1.0;
+            } else {
+                self.remember(&gradient, state);
+            }
+            let remembered = state.scalars[4] as usize;
+            let (changes, steps) = (&state.slots[2][..remembered], &state.slots[3][..remembered]);
+            let d = Lbfgs::direction(&gradient, steps, changes, state.scalars[3]);
+            let shortened = (1.0 / gradient.iter().map(|g| g.abs()).sum::<f64>()).min(1.0);
+            let t = step.learning_rate() * if first { shortened } else { 1.0 };
+            let slope = dot(&gradient, &d);
+            state.slots[1][0].clone_from(&gradient);
+            state.slots[0][0].clone_from(&d);
+            state.scalars[2] = t;
+            if slope > -still {
+                break;
+            }
+            let start = Point { t: 0.0, loss, gradient, slope };
+            let mut line = Line { objective: &mut *objective, position: &x, direction: &d, evaluations: 0 };
+            let new = match (self.strong_wolfe, iterations == self.max_iter) {
+                (true, _) => line.strong_wolfe(&start, t, most - evaluations, still)?,
+                (false, true) => Point { t, ..start },
+                (false, false) => line.at(t)?,
+            };
+            evaluations += line.evaluations;
+            let change = (new.loss - loss).abs();
+            state.scalars[2] = new.t;
+            add(&mut x, new.t, &d);
+            (loss, gradient) = (new.loss, new.gradient);
+            let stopped = largest(&gradient) <= flat || largest(&d) * new.t <= still || change < still;
+            if evaluations >= most || stopped {
+                break;
+            }
+        }
+        state.scalars[1] += evaluations as f64;
+        Ok(x)
+    }
+}
+
+impl Rule for Lbfgs {
+    fn class_name(&self) -> &str {
+        "LBFGS"
+    }
+
+    fn hypers(&self) -> Vec<NamedHyper> {
+        self.named()
+    }
+
+    fn slots(&self) -> Vec<SlotSpec> {
+        ["d", "prev_gradient", "y", "s"].map(|name| SlotSpec::new(name).dtype(DType::F64)).to_vec()
+    }
+
+    fn slot_shape(&self, slot: usize, variable: &Variable) -> Shape {
+        let shape = variable.shape();
+        if slot < 2 { shape.clone() } else { shape.with(0, self.history_size as usize) }
+    }
+
+    fn scalars(&self) -> Vec<SlotSpec> {
+        SCALARS.map(|name| SlotSpec::new(name).dtype(DType::F64)).to_vec()
+    }
+
+    fn validate(&self) -> Result<()> {
+        for (name, value) in [("max_iter", self.max_iter), ("history_size", self.history_size)] {
+            if value < 1 {
+                return Err(Error::new(ErrorKind::Argument, name, "a number of at least 1", value));
+            }
+        }
+        Ok(())
+    }
+
+    fn config(&self) -> Config {
+        self.options()
+    }
+
+    fn search(&self) -> Option<&dyn Search> {
+        Some(self)
+    }
+
+    fn update(&self, _: &mut [Step<'_>], _: &mut [Item<'_>]) -> Result<()> {
+        Err(Error::new(ErrorKind::State, "update", "a search", "gradients alone"))
+    }
+}

@@ -1,0 +1,171 @@
+//! Lookahead.
+use crate::config::{Config, Reader};
+use crate::{
+    ElementRule, Hyper, IntoHyper, Item, NamedHyper, Rule, SlotOrder, SlotSpec, SparseUpdate, Step, driver,
+};
+use slalom_array::{Error, ErrorKind, Float, Result, Shape};
+use slalom_variable::Variable;
+
+/// Lookahead: slow weights that follow those of another rule (`optax.lookahead`).
+///
+/// The rule within makes its step; after each `sync_period` of them `slow += α (x - slow); x = slow`. The slow weights are
+/// the slot `slow`.
+///
+/// Zhang et al., *Lookahead optimizer: k steps forward, 1 step back*, 2019, algorithm 1.
+///
+/// ```
+/// use slalom_optim::{Optimizer, rules::{Lookahead, Sgd}};
+/// use slalom_variable::Variable;
+/// let x = Variable::new(8.0f64);
+/// let mut opt = Optimizer::new(Lookahead::new(Sgd::new(1.0)).sync_period(2).slow_step_size(0.5))?;
+/// for expected in [7.0, 7.0, 6.0, 6.0] {
+///     opt.minimize(|| 1.0 * &x, &x)?;
+///     assert_eq!(x.value().item()?, expected);
+/// }
+/// # Ok::<(), slalom_array::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Lookahead {
+    inner: Box<dyn Rule>,
+    slow_step_size: Hyper,
+    sync_period: i64,
+}
+
+impl Lookahead {
+    /// Lookahead around a rule, with the defaults.
+    pub fn new(inner: impl Rule + 'static) -> Lookahead {
+        Lookahead::around(Box::new(inner))
+    }
+
+    fn around(inner: Box<dyn Rule>) -> Lookahead {
+        Lookahead { inner, slow_step_size: Hyper::Number(0.5), sync_period: 6 }
+    }
+
+    /// How far slow weights go towards the fast ones, the α (default 0.5).
+    #[must_use]
+    pub fn slow_step_size<M>(self, slow_step_size: impl IntoHyper<M>) -> Lookahead {
+        Lookahead { slow_step_size: slow_step_size.into_hyper(), ..self }
+    }
+
+    /// After how many steps they do, at least 1 (default 6).
+    #[must_use]
+    pub fn sync_period(self, sync_period: i64) -> Lookahead {
+        Lookahead { sync_period, ..self }
+    }
+
+    /// The config holds the class of the rule within, `inner`, and the arguments of both side by side.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Lookahead> {
+        let inner = super::registry().find(&reader.take::<String>("inner")?)?;
+        let lookahead = Lookahead::around((inner.build)(reader)?);
+        let slow_step_size = super::arguments::hyper(reader, "slow_step_size", 0.5)?;
+        Ok(lookahead.slow_step_size(slow_step_size).sync_period(reader.take_or("sync_period", 6)?))
+    }
+
+    /// How many slots the rule within has; the slow weights come after them.
+    fn inner_slots(&self) -> usize {
+        self.inner.slots().len()
+    }
+}
+
+impl Rule for Lookahead {
+    fn class_name(&self) -> &str {
+        "Lookahead"
+    }
+
+    fn hypers(&self) -> Vec<NamedHyper> {
+        let mut hypers = self.inner.hypers();
+        hypers.push(self.slow_step_size.named("slow_step_size"));
+        hypers
+    }
+
+    fn slots(&self) -> Vec<SlotSpec> {
+        let mut slots = self.inner.slots();
+        slots.push(SlotSpec::copy_of_variable("slow"));
+        slots
+    }
+
+    fn slot_order(&self) -> SlotOrder {
+        self.inner.slot_order()
+    }
+
+    fn slot_shape(&self, slot: usize, variable: &Variable) -> Shape {
+        if slot < self.inner_slots() {
+            self.inner.slot_shape(slot, variable)
+        } else {
+            variable.shape().clone()
+        }
+    }
+
+    fn scalars(&self) -> Vec<SlotSpec> {
+        self.inner.scalars()
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.sync_period < 1 {
+            let got = self.sync_period;
+            return Err(Error::new(ErrorKind::Argument, "sync_period", "a number of at least 1", got));
+        }
+        self.inner.validate()
+    }
+
+    fn config(&self) -> Config {
+        let mut config = self.inner.config();
+        config.insert("inner".to_owned(), self.inner.class_name().into());
+        config.insert("sync_period".to_owned(), self.sync_period.into());
+        config
+    }
+
+    fn updates_in_place(&self) -> bool {
+        self.inner.updates_in_place()
+    }
+
+    fn updates_together(&self) -> bool {
+        self.inner.updates_together()
+    }
+
+    fn wants_dense(&self) -> bool {
+        self.inner.wants_dense()
+    }
+
+    fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
+        let slow = self.inner_slots();
+        let mut fast: Vec<Item<'_>> = items.iter_mut().map(|item| item.with_slots(0..slow)).collect();
+        self.inner.update(steps, &mut fast)?;
+        drop(fast);
+        if steps.iter().all(|step| (step.iterations() + 1) % self.sync_period == 0) {
+            let mut items: Vec<Item<'_>> =
+                items.iter_mut().map(|item| item.with_slots(slow..slow + 1)).collect();
+            driver::run(&Synchronize, steps, &mut items);
+        }
+        Ok(())
+    }
+}
+
+/// `slow += α (x - slow); x = slow`, of all elements.
+#[derive(Debug, Clone)]
+struct Synchronize;
+
+impl ElementRule for Synchronize {
+    const NAME: &'static str = "Synchronize";
+    const SLOTS: (usize, usize) = (1, 1);
+    /// The α.
+    type Coeffs<F: Float> = F;
+
+    fn hypers(&self) -> Vec<NamedHyper> {
+        Vec::new()
+    }
+
+    fn sparse(&self) -> SparseUpdate {
+        SparseUpdate::AllRows
+    }
+
+    fn coeffs<F: Float>(&self, step: &Step<'_>) -> F {
+        F::from_f64(step.hyper("slow_step_size"))
+    }
+
+    #[inline(always)]
+    fn element<F: Float>(alpha: F, x: F, _: F, slots: &mut [F]) -> F {
+        slots[0] += alpha * (x - slots[0]);
+        slots[0]
+    }
+}

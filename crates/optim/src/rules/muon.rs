@@ -1,0 +1,180 @@
+//! Muon.
+use super::adam::{self, Adam};
+use super::arguments::arguments;
+use super::whole::{UpdateItem, combine, sum_of_squares};
+use crate::config::Config;
+use crate::{ElementRule, Item, NamedHyper, Rule, SlotSpec, Step, driver};
+use slalom_array::{Array, Element, Error, ErrorKind, Float, FusedActivation, Result, Shape, matmul};
+use slalom_variable::Variable;
+
+arguments! {
+    /// Muon: momentum whose matrices are made orthogonal (`keras.optimizers.Muon`).
+    ///
+    /// Of a variable of two axes: `m = momentum m + g`, with Nesterov momentum `u = g + momentum m`, else `u = m`; then
+    /// `ns_steps` of the Newton–Schulz iteration on `u / (‖u‖ + 1e-7)`, `A = u uᵀ; u = a u + (b A + c A²) u`, and
+    /// `x -= lr λ x + lr rms_rate √(max(rows, columns)) u`. All other variables, those that have "embedding" in their names, and
+    /// those excluded, take the step of [`Adam`] with weight decay.
+    ///
+    /// Jordan et al., *Muon: an optimizer for hidden layers in neural networks*, 2024; Liu et al., *Muon is scalable for LLM
+    /// training*, 2025, section 2.2.
+    ///
+    /// ```
+    /// use slalom_array::{Array, DType};
+    /// use slalom_optim::{Optimizer, rules::Muon};
+    /// use slalom_variable::Variable;
+    /// let w = Variable::new(Array::ones([3, 2], DType::F64)?);
+    /// let mut opt = Optimizer::new(Muon::new(0.1))?;
+    /// let before = opt.minimize(|| (&w * &w).sum(), &w)?.loss()?;
+    /// assert!(opt.minimize(|| (&w * &w).sum(), &w)?.loss()? < before);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub struct Muon(0.001);
+    hypers {
+        /// The decay of Adam's first moment (default 0.9).
+        adam_beta_1 = 0.9;
+        /// The decay of Adam's second moment (default 0.999).
+        adam_beta_2 = 0.999;
+        /// The ε of Adam (default 1e-7).
+        epsilon = 1e-7;
+        /// The λ of decoupled weight decay (default 0.004).
+        weight_decay = 0.004;
+        /// That of variables that take Adam's step (default 0.004).
+        adam_weight_decay = 0.004;
+        /// The momentum (default 0.95).
+        momentum = 0.95;
+        /// Adam's learning rate is this times the learning rate (default 1).
+        adam_lr_ratio = 1.0;
+        /// The coefficient `a` of the iteration (default 3.4445).
+        muon_a = 3.4445;
+        /// The coefficient `b` of the iteration (default -4.775).
+        muon_b = -4.775;
+        /// The coefficient `c` of the iteration (default 2.0315).
+        muon_c = 2.0315;
+    }
+    options {
+        /// How often to iterate, at least 0 (default 5).
+        ns_steps: i64 = 5;
+        /// Whether momentum is Nesterov's (default true).
+        nesterov: bool = true;
+        /// The root mean square of the elements of a step of learning rate 1 (default 0.2); with `None` steps have no scale.
+        rms_rate: Option<f64> = Some(0.2);
+        /// Whether variables with "embedding" in their names, in any case, take Adam's step (default true).
+        exclude_embeddings: bool = true;
+        /// Variables whose names contain one of these take Adam's step (default none).
+        exclude_layers: Vec<String> = Vec::new();
+    }
+}
+
+impl Muon {
+    fn is_orthogonal(&self, variable: &Variable) -> bool {
+        let name = variable.name();
+        let embedding = self.exclude_embeddings && name.to_lowercase().contains("embedding");
+        let excluded = self.exclude_layers.iter().any(|part| name.contains(part));
+        variable.shape().rank() == 2 && !embedding && !excluded
+    }
+
+    /// The matrix with singular values near 1.
+    fn orthogonalized<F: Float + Element>(&self, step: &Step<'_>, u: &Array) -> Result<Array> {
+        let [a, b, c] = ["muon_a", "muon_b", "muon_c"].map(|name| step.hyper(name));
+        let product = |a: &Array, b: &Array| matmul(a, b, None, FusedActivation::Linear);
+        // The product of the matrix with itself is to be the small one.
+        let turned = u.shape()[0] > u.shape()[1];
+        let u = if turned { u.transpose(&[1, 0])? } else { u.clone() };
+        let scale = 1.0 / (sum_of_squares::<F>(&u)?.sqrt() + 1e-7);
+        let mut x = u.copy()?;
+        combine::<F>(&mut x, scale, &u, 0.0)?;
+        for _ in 0..self.ns_steps {
+            let square = product(&x, &x.transpose(&[1, 0])?)?;
+            let mut polynomial = product(&square, &square)?;
+            combine::<F>(&mut polynomial, c, &square, b)?;
+            let moved = product(&polynomial, &x)?;
+            combine::<F>(&mut x, a, &moved, 1.0)?;
+        }
+        if turned { x.transpose(&[1, 0]) } else { Ok(x) }
+    }
+}
+
+impl UpdateItem for Muon {
+    fn update_item<F: Float + Element>(&self, step: &Step<'_>, item: &mut Item<'_>) -> Result<()> {
+        let (gradient, momentum, rate) = (item.gradient()?, step.hyper("momentum"), step.learning_rate());
+        combine::<F>(item.slots[0], momentum, &gradient, 1.0)?;
+        let u = match self.nesterov {
+            true => {
+                let mut u = item.slots[0].copy()?;
+                combine::<F>(&mut u, momentum, &gradient, 1.0)?;
+                self.orthogonalized::<F>(step, &u)?
+            }
+            false => self.orthogonalized::<F>(step, item.slots[0])?,
+        };
+        let longest = item.value.shape().iter().copied().max().unwrap_or(0);
+        let scale = self.rms_rate.map_or(1.0, |rms| (longest as f64).sqrt() * rms);
+        combine::<F>(item.value, 1.0 - rate * step.hyper("weight_decay"), &u, -rate * scale)
+    }
+}
+
+impl Rule for Muon {
+    fn class_name(&self) -> &str {
+        "Muon"
+    }
+
+    fn hypers(&self) -> Vec<NamedHyper> {
+        self.named()
+    }
+
+    /// The second one is empty for variables that are made orthogonal.
+    fn slots(&self) -> Vec<SlotSpec> {
+        ["momentum", "velocity"].map(SlotSpec::new).to_vec()
+    }
+
+    fn slot_shape(&self, slot: usize, variable: &Variable) -> Shape {
+        let none = slot == 1 && self.is_orthogonal(variable);
+        if none { Shape::from([0, 0]) } else { variable.shape().clone() }
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.ns_steps >= 0 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Argument, "ns_steps", "a number of at least 0", self.ns_steps))
+    }
+
+    fn config(&self) -> Config {
+        self.options()
+    }
+
+    fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
+        let is_matrix = |item: &Item<'_>| item.slots[1].shape() != item.value.shape();
+        items.sort_by_key(|item| is_matrix(item));
+        let (others, matrices) = items.split_at_mut(items.partition_point(|item| !is_matrix(item)));
+        driver::run(&AdamOfMuon, steps, others);
+        self.update_items(steps, matrices)
+    }
+}
+
+/// Adam with decoupled weight decay, by the hyperparameters of [`Muon`].
+#[derive(Debug, Clone)]
+struct AdamOfMuon;
+
+impl ElementRule for AdamOfMuon {
+    const NAME: &'static str = "Adam";
+    const SLOTS: (usize, usize) = (2, 2);
+    /// Those of Adam, and what a value is multiplied by before its step.
+    type Coeffs<F: Float> = (adam::Coeffs<F>, F);
+
+    fn hypers(&self) -> Vec<NamedHyper> {
+        Vec::new()
+    }
+
+    fn coeffs<F: Float>(&self, step: &Step<'_>) -> Self::Coeffs<F> {
+        let rate = step.learning_rate();
+        let betas = (step.hyper("adam_beta_1"), step.hyper("adam_beta_2"));
+        let t = (step.iterations() + 1) as f64;
+        let adam = adam::Coeffs::plain(rate * step.hyper("adam_lr_ratio"), betas, step.hyper("epsilon"), t);
+        (adam, F::from_f64(1.0 - rate * step.hyper("adam_weight_decay")))
+    }
+
+    #[inline(always)]
+    fn element<F: Float>((adam, kept): Self::Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
+        Adam::element(adam, x * kept, g, slots)
+    }
+}

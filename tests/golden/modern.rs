@@ -1,0 +1,174 @@
+//! `modern_optimizers_{keras3,optax,torch}.json`: runs of the optimizers that the reference lacks, step by step.
+use crate::fields::Fields;
+use crate::optimizers::variable;
+use crate::runner::{Case, Failure};
+use crate::tensors::{compare, gradient, tensor};
+use serde_json::{Map, Value, json};
+use slalom_optim::rules::ScheduleFreeAdamW;
+use slalom_optim::{GradientList, Optimizer};
+use slalom_variable::Variable;
+
+/// The class, then what else the case needs.
+pub(crate) fn keras_3_requires(case: &Case<'_>) -> Result<Vec<String>, Failure> {
+    let class = case.fields.str("optimizer")?;
+    let mut required = vec![class.to_owned()];
+    let config = case.fields.object("config")?;
+    if config.flag("use_ema")? {
+        required.push("use_ema".to_owned());
+    }
+    for option in ["gradient_accumulation_steps", "loss_scale_factor"] {
+        required.extend(config.optional(option).map(|_| option.to_owned()));
+    }
+    // Rules of these classes have a weight decay of their own.
+    let own = ["AdamW", "Lion", "Lamb", "Adafactor", "Muon", "Nadam"].contains(&class);
+    required.extend(config.optional("weight_decay").filter(|_| !own).map(|_| "weight_decay".to_owned()));
+    if !case.fields.list("exclude_from_weight_decay")?.is_empty() {
+        required.push("exclude_from_weight_decay".to_owned());
+    }
+    Ok(required)
+}
+
+pub(crate) fn judge_keras_3(case: &Case<'_>) -> Result<(), Failure> {
+    let config: Map<String, Value> =
+        case.fields.object("config")?.entries().map(|(key, value)| (key.to_owned(), value.clone())).collect();
+    if case.fields.flag("finalize")? {
+        return Err("finalize is not understood".into());
+    }
+    let optimizer = Optimizer::from_config(case.fields.str("optimizer")?, &config)?;
+    let expected = case.fields.object("expected")?;
+    let run = Run::new(case, optimizer)?.judge(case, &expected)?;
+    let (got, want) = (run.optimizer.iterations().array().item()?, expected.number("iterations")?);
+    if got != want {
+        return Err(format!("{got} iterations, want {want}").into());
+    }
+    expected.finish()
+}
+
+pub(crate) fn requires(case: &Case<'_>) -> Result<Vec<String>, Failure> {
+    let mut required = vec![case.fields.str("optimizer")?.to_owned()];
+    if case.fields.optional("kwargs").and_then(|kwargs| kwargs.get("dampening")).is_some() {
+        required.push("dampening".to_owned());
+    }
+    Ok(required)
+}
+
+/// An optimizer of optax: its name, slalom's class, and the arguments that make slalom's that of optax.
+type Optax = (&'static str, &'static str, &'static str);
+
+const OPTAX: &[Optax] = &[
+    ("adabelief", "AdaBelief", "{}"),
+    ("adafactor", "Adafactor", r#"{"relative": false, "min_dim_size_to_factor": 128}"#),
+    ("adamw", "AdamW", r#"{"corrected_epsilon": true, "epsilon": 1e-8, "weight_decay": 1e-4}"#),
+    ("adan", "Adan", r#"{"complement": true, "proximal": false, "epsilon_root": 1e-8}"#),
+    ("amsgrad", "Adam", r#"{"amsgrad": true, "corrected_amsgrad": true, "epsilon": 1e-8}"#),
+    ("lamb", "Lamb", r#"{"decoupled": false, "epsilon": 1e-6}"#),
+    ("lars", "Lars", "{}"),
+    ("lion", "Lion", r#"{"weight_decay": 1e-3}"#),
+    ("novograd", "NovoGrad", "{}"),
+    ("prodigy", "Prodigy", "{}"),
+    ("radam", "RAdam", r#"{"corrected_epsilon": true}"#),
+    ("rmsprop", "RMSprop", r#"{"epsilon_in_root": true, "epsilon": 1e-8}"#),
+    ("rprop", "Rprop", r#"{"delayed": true}"#),
+    ("schedule_free_adamw", "ScheduleFreeAdamW", r#"{"late_warmup": true}"#),
+    ("sm3", "SM3", "{}"),
+    ("yogi", "Yogi", "{}"),
+];
+
+/// slalom's name for an argument of optax.
+fn optax_argument(name: &str) -> &str {
+    match name {
+        "b1" => "beta_1",
+        "b2" => "beta_2",
+        "b3" => "beta_3",
+        "decay" => "rho",
+        "eps" => "epsilon",
+        "eps_root" => "epsilon_root",
+        other => other,
+    }
+}
+
+pub(crate) fn judge_optax(case: &Case<'_>) -> Result<(), Failure> {
+    let (name, arguments) = (case.fields.str("optimizer")?, case.fields.object("config")?);
+    let (class, fixed) = match OPTAX.iter().find(|row| row.0 == name) {
+        Some(&(_, class, fixed)) => (class, serde_json::from_str(fixed).map_err(|error| error.to_string())?),
+        None if name == "lookahead" => ("Lookahead", lookahead(arguments.str("inner")?)?),
+        None => return Err(format!("unknown optimizer {name}").into()),
+    };
+    let Value::Object(mut config) = fixed else { return Err("arguments that are no object".into()) };
+    for (name, value) in arguments.entries().filter(|entry| entry.0 != "inner") {
+        config.insert(optax_argument(name).to_owned(), value.clone());
+    }
+    let expected = case.fields.object("expected")?;
+    let run = Run::new(case, Optimizer::from_config(class, &config)?)?.judge(case, &expected)?;
+    for (field, slot) in [("slow", "slow"), ("eval_params", "z")] {
+        let Some(want) = expected.optional(field) else { continue };
+        for (variable, want) in run.variables.iter().zip(want.as_array().ok_or("no list")?) {
+            let got = match slot {
+                "z" => ScheduleFreeAdamW::average(&run.optimizer, variable)?,
+                _ => run.optimizer.get_slot(variable, slot)?.value(),
+            };
+            compare(&format!("{field} of {}", variable.name()), &got, &tensor(want)?, case.tolerance)?;
+        }
+    }
+    expected.finish()
+}
+
+/// The arguments of Lookahead around one of optax's optimizers.
+fn lookahead(inner: &str) -> Result<Value, Failure> {
+    match inner {
+        "sgd" => Ok(json!({"inner": "SGD"})),
+        "adam" => Ok(json!({"inner": "Adam", "corrected_epsilon": true, "epsilon": 1e-8})),
+        _ => Err(format!("unknown optimizer {inner}").into()),
+    }
+}
+
+/// An optimizer, its variables, and the gradients of each step.
+pub(crate) struct Run<'a> {
+    optimizer: Optimizer,
+    variables: Vec<Variable>,
+    steps: &'a [Value],
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(case: &Case<'a>, optimizer: Optimizer) -> Result<Run<'a>, Failure> {
+        let variables = case.fields.list("variables")?.iter().map(variable).collect::<Result<_, _>>()?;
+        Ok(Run { optimizer, variables, steps: case.fields.list("steps")? })
+    }
+
+    /// Adds a gradient of `weight_decay / 2 · Σ x²`, and turns minimizing into maximizing.
+    pub(crate) fn transformed(mut self, weight_decay: f64, maximize: bool) -> Result<Run<'a>, Failure> {
+        if weight_decay != 0.0 || maximize {
+            let sign = if maximize { -1.0 } else { 1.0 };
+            self.optimizer = self.optimizer.gradient_transformer(move |gradients: GradientList| {
+                let each = |(gradient, variable): (slalom_autograd::Gradient, Variable)| {
+                    let decayed = gradient.to_dense()? * sign + variable.value() * weight_decay;
+                    Ok((decayed.into(), variable))
+                };
+                gradients.into_iter().map(each).collect::<slalom_array::Result<GradientList>>()
+            })?;
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn judge(mut self, case: &Case<'_>, expected: &Fields<'_>) -> Result<Run<'a>, Failure> {
+        let after = expected.object("after")?;
+        for (t, gradients) in self.steps.iter().enumerate() {
+            let gradients = gradients.as_array().ok_or("a step that is no list")?;
+            if gradients.len() != self.variables.len() {
+                return Err(format!("step {}: {} gradients", t + 1, gradients.len()).into());
+            }
+            let gradients = gradients.iter().map(gradient).collect::<Result<Vec<_>, _>>()?;
+            self.optimizer.apply_gradients(gradients.into_iter().zip(&self.variables))?;
+            let Some(want) = after.optional(&(t + 1).to_string()) else { continue };
+            let want = want.as_array().filter(|want| want.len() == self.variables.len());
+            for (variable, want) in self.variables.iter().zip(want.ok_or("a value for each variable")?) {
+                let what = format!("{} after step {}", variable.name(), t + 1);
+                compare(&what, &variable.array().into(), &tensor(want)?, case.tolerance)?;
+            }
+        }
+        after.finish()?;
+        // What the frameworks remember is kept in forms of their own.
+        expected.ignore(&["state"]);
+        Ok(self)
+    }
+}
