@@ -23,7 +23,8 @@ pub mod optimizers {
     pub use slalom_optim::rules::*;
     pub use slalom_optim::{
         ApplyOptions, ElementRule, GradientList, Hyper, HyperValue, IntoHyper, Item, LossValue,
-        MinimizeOptions, NamedHyper, Rule, SlotOrder, SlotSpec, SparseUpdate, Step, VarList, Variables,
+        MinimizeOptions, NamedHyper, Objective, Rule, Search, SearchState, SlotOrder, SlotSpec, SparseUpdate,
+        Step, Sums, VarList, Variables,
     };
 }
 

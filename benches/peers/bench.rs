@@ -28,6 +28,7 @@ pub const ROWS: &[&str] = &[
     "W6",
     "W7.sgd",
     "W7.adam",
+    "W7.lazy_adam",
     "W8",
     "W9",
     "W10",

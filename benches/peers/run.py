@@ -24,7 +24,7 @@ RATES = {k: ("GFLOP/s", 2 * a * b * c / 1e3) for k, (a, b, c) in MM.items()} | {
     "W4.sgd": ("GB/s", 12 * P / 1e3), "W4.momentum": ("GB/s", 20 * P / 1e3), "W4.adam": ("GB/s", 28 * P / 1e3), "W4.adamw": ("GB/s", 28 * P / 1e3),
     "W4.adam_clip": ("GB/s", 32 * P / 1e3), "W4.adam_1000x1000": ("GB/s", 28e6 / 1e3), "W9": ("GB/s", 20 * 4e6 / 1e3), "W12": ("ns/op", None)}
 ROWS = ["W1", "W2", "W3.b32", "W3.b128", "W3.b1024", "W4.sgd", "W4.momentum", "W4.adam", "W4.adamw", "W4.adam_clip", "W4.adam_1000x1000", *MM,
-        "W6", "W7.sgd", "W7.adam", "W8", "W9", "W10", "W11.start_ms", "W11.start_rss", "W11.rss_W3", "W11.rss_W6", "W12"]
+        "W6", "W7.sgd", "W7.adam", "W7.lazy_adam", "W8", "W9", "W10", "W11.start_ms", "W11.start_rss", "W11.rss_W3", "W11.rss_W6", "W12"]
 ENV = dict(os.environ, THREADS="2", RAYON_NUM_THREADS="2", OMP_NUM_THREADS="2", MKL_NUM_THREADS="2", OPENBLAS_NUM_THREADS="2", TF_CPP_MIN_LOG_LEVEL="3", PYTHONWARNINGS="ignore",
            MALLOC_MMAP_THRESHOLD_="4000000000", MALLOC_TRIM_THRESHOLD_="16000000000")  # glibc keeps freed buffers: helps every peer or does nothing
 

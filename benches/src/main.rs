@@ -6,6 +6,7 @@
 mod bench;
 
 use bench::{Work, randint, randn};
+use slalom::optimizers::AdamW;
 use slalom::prelude::*;
 
 type Made = slalom::Result<Work>;
@@ -84,6 +85,7 @@ fn w4(kind: &str) -> Result<Work, String> {
         "sgd" => Optimizer::new(Sgd::new(1e-3)),
         "momentum" => Optimizer::new(Sgd::new(1e-3).momentum(0.9)),
         "adam" | "adam_1000x1000" => Optimizer::new(Adam::new(1e-3)),
+        "adamw" => Optimizer::new(AdamW::new(1e-3)),
         "adam_clip" => Optimizer::new(Adam::new(1e-3)).and_then(|o| o.global_clipnorm(1.0)),
         _ => return Err(format!("slalom has no {kind} yet")),
     };
@@ -125,6 +127,7 @@ fn w7(mode: &str, kind: &str) -> Made {
     }
     let optimizer = match kind {
         "sgd" => Optimizer::new(Sgd::new(0.01))?,
+        "lazy_adam" => Optimizer::new(Adam::new(1e-3).lazy(true))?,
         _ => Optimizer::new(Adam::new(1e-3))?,
     };
     let variables = vec![table.clone(), w.clone(), b.clone()];
@@ -182,7 +185,7 @@ fn make(mode: &str, row: &str) -> Result<Work, String> {
         "W3.b1024" => w3(mode, 1024),
         _ if row.starts_with("W4") => return w4(&row[3..]),
         _ if row.starts_with("W5") => w5(row),
-        "W7.sgd" | "W7.adam" => w7(mode, &row[3..]),
+        "W7.sgd" | "W7.adam" | "W7.lazy_adam" => w7(mode, &row[3..]),
         "W9" => w9(),
         "W12" => w12(mode),
         _ => return Err("not written yet".into()),

@@ -55,6 +55,7 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
             "exclude_from_weight_decay",
             "gradient_accumulation_steps",
             "loss_scale_factor",
+            "means, norms and schedules in f32",
             "use_ema",
             "weight_decay",
         ],

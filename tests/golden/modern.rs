@@ -22,6 +22,14 @@ pub(crate) fn keras_3_requires(case: &Case<'_>) -> Result<Vec<String>, Failure> 
     // Rules of these classes have a weight decay of their own.
     let own = ["AdamW", "Lion", "Lamb", "Adafactor", "Muon", "Nadam"].contains(&class);
     required.extend(config.optional("weight_decay").filter(|_| !own).map(|_| "weight_decay".to_owned()));
+    // The JAX backend of Keras computes means, norms and schedules in f32, also for variables of f64.
+    let wide =
+        case.fields.list("variables")?.iter().any(|v| v.pointer("/initial/dtype") == Some(&json!("f64")));
+    let narrow = ["Adafactor", "Muon"].contains(&class)
+        || config.optional("learning_rate").is_some_and(Value::is_object);
+    if wide && narrow {
+        required.push("means, norms and schedules in f32".to_owned());
+    }
     if !case.fields.list("exclude_from_weight_decay")?.is_empty() {
         required.push("exclude_from_weight_decay".to_owned());
     }

@@ -19,7 +19,7 @@ const CLASSES: &[(&str, &str, &str)] = &[
     ("Adam", "Adam", r#"{"corrected_epsilon": true}"#),
     ("AdamW", "AdamW", r#"{"corrected_epsilon": true}"#),
     ("Adamax", "Adamax", r#"{"epsilon_in_norm": true}"#),
-    ("NAdam", "Nadam", r#"{"base": 0.96}"#),
+    ("NAdam", "Nadam", r#"{"base": 0.96, "narrow_product": true}"#),
     ("RAdam", "RAdam", "{}"),
     ("RMSprop", "RMSprop", r#"{"epsilon_in_root": false}"#),
     ("Rprop", "Rprop", "{}"),
@@ -175,7 +175,7 @@ fn judge_lbfgs(case: &Case<'_>) -> Result<(), Failure> {
             let want = want.number(name)?;
             let exact = ["closure_calls", "n_iter"].contains(&name);
             if (exact && got != want) || !bound.admits(got, want) {
-                return Err(format!("call {}: {name}: got {got}, want {want}").into());
+                return Err(format!("call {}: {name}: got {got}, want {want}", i + 1).into());
             }
         }
         want.finish()?;

@@ -1,12 +1,15 @@
 //! Rules that search for the variables' next values by evaluating the loss.
 use crate::Step;
-use slalom_array::Result;
+use slalom_array::{DType, Result};
 
 /// The loss as a function of a position: the values of all variables of a step, whose elements stand in one list, those of
 /// the first variable first.
 pub trait Objective {
     /// The position where the search began.
     fn start(&self) -> &[f64];
+
+    /// The wider one of the variables' element types.
+    fn dtype(&self) -> DType;
 
     /// The loss and its gradient at a position, to which the variables move.
     ///

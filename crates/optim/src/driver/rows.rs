@@ -14,6 +14,39 @@ pub(crate) struct Rows {
     rows: Vec<(usize, usize)>,
 }
 
+/// Pairs of a row and a place, whose places ascend, by their rows; those of one row in their order.
+fn by_row(mut pairs: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    const BITS: u32 = 11;
+    const DIGITS: usize = 1 << BITS;
+    if pairs.len() < DIGITS / 8 {
+        pairs.sort_unstable();
+        return pairs;
+    }
+    // Digit by digit, the last one first.
+    let largest = pairs.iter().map(|pair| pair.0).max().unwrap_or(0);
+    let mut sorted = vec![(0, 0); pairs.len()];
+    let mut shift = 0;
+    while shift < usize::BITS && largest >> shift > 0 {
+        let digit = |row: usize| (row >> shift) & (DIGITS - 1);
+        let mut starts = [0; DIGITS];
+        for &(row, _) in &pairs {
+            starts[digit(row)] += 1;
+        }
+        let mut before = 0;
+        for start in &mut starts {
+            before += std::mem::replace(start, before);
+        }
+        for &(row, place) in &pairs {
+            let next = &mut starts[digit(row)];
+            sorted[*next] = (row, place);
+            *next += 1;
+        }
+        std::mem::swap(&mut pairs, &mut sorted);
+        shift += BITS;
+    }
+    pairs
+}
+
 impl Rows {
     /// Sorts the rows `values` at `indices` of an array of shape `shape`.
     ///
@@ -31,7 +64,7 @@ impl Rows {
                 }
             }
         }
-        sorted.sort_unstable();
+        let sorted = by_row(sorted);
         let mut rows: Vec<(usize, usize)> = Vec::with_capacity(sorted.len());
         for (i, &(row, _)) in sorted.iter().enumerate() {
             if rows.last().is_none_or(|&(last, _)| last != row) {
@@ -84,6 +117,23 @@ impl Rows {
                     *sum += x;
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::by_row;
+
+    #[test]
+    fn rows_are_sorted_with_places_in_order() {
+        for (count, rows) in [(0, 1), (1, 1), (300, 1), (255, 9), (256, 5), (5000, 3), (5000, 5_000_000)] {
+            let pairs =
+                (0..count).map(|place: usize| (place.wrapping_mul(0x9E37_79B9_7F4A_7C15) % rows, place));
+            let mut expected: Vec<_> = pairs.collect();
+            let got = by_row(expected.clone());
+            expected.sort();
+            assert_eq!(got, expected);
         }
     }
 }

@@ -146,6 +146,11 @@ impl Objective for Evaluations<'_> {
         &self.start
     }
 
+    fn dtype(&self) -> DType {
+        let narrow = self.variables.iter().all(|variable| variable.dtype() == DType::F32);
+        if narrow { DType::F32 } else { DType::F64 }
+    }
+
     fn evaluate(&mut self, position: &[f64]) -> Result<(f64, Vec<f64>)> {
         if let Some(first) = self.first.take_if(|_| position == self.start) {
             return Ok(first);

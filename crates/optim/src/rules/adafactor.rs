@@ -1,9 +1,11 @@
 //! Adafactor.
 use super::arguments::arguments;
-use super::whole::{UpdateItem, combine, root_mean_square, squares};
+use super::whole::{
+    UpdateItem, combine, over_root, over_root_of_product, quotient, root_mean_square, square,
+};
 use crate::config::{Config, Reader};
 use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
-use slalom_array::{Array, Element, Float, Map, Reduction, Result, Shape, map, reduce};
+use slalom_array::{Array, Element, Float, Reduction, Result, Shape, reduce};
 use slalom_variable::Variable;
 
 arguments! {
@@ -86,52 +88,18 @@ impl Adafactor {
         let epsilon = step.hyper("epsilon_1");
         let (added, least) = if self.clamped { (0.0, epsilon) } else { (epsilon, 0.0) };
         let gradient = item.gradient()?;
-        let squares = squares::<F>(&gradient, added)?;
-        let divide = Divide { least: F::from_f64(least * least) };
+        let squares = square::<F>(&gradient, added)?;
         let Some([row, column]) = self.axes(item.value.shape()) else {
             combine::<F>(item.slots[2], 1.0 - gain, &squares, gain)?;
-            return map("adafactor", divide, [&gradient, &*item.slots[2]]);
+            return over_root::<F>(&gradient, item.slots[2], least * least);
         };
         for (slot, axis) in [(0, row), (1, column)] {
             let mean = reduce(Reduction::Mean, &squares, &[axis], true)?;
             combine::<F>(item.slots[slot], 1.0 - gain, &mean, gain)?;
         }
         let mean = reduce(Reduction::Mean, item.slots[0], &[column], true)?;
-        let share = map("adafactor", Share { least: F::from_f64(least) }, [&*item.slots[0], &mean])?;
-        map("adafactor", divide, [&gradient, &share, &*item.slots[1]])
-    }
-}
-
-/// `r / max(mean, least)`
-#[derive(Clone, Copy)]
-struct Share<F> {
-    least: F,
-}
-
-impl<F: Float> Map<F, F, 2> for Share<F> {
-    #[inline(always)]
-    fn eval(self, [r, mean]: [F; 2]) -> F {
-        r / mean.maximum(self.least)
-    }
-}
-
-/// `g / √max(v, least)`, where `v` may be a product.
-#[derive(Clone, Copy)]
-struct Divide<F> {
-    least: F,
-}
-
-impl<F: Float> Map<F, F, 2> for Divide<F> {
-    #[inline(always)]
-    fn eval(self, [g, v]: [F; 2]) -> F {
-        g / v.maximum(self.least).sqrt()
-    }
-}
-
-impl<F: Float> Map<F, F, 3> for Divide<F> {
-    #[inline(always)]
-    fn eval(self, [g, r, c]: [F; 3]) -> F {
-        g / (r * c).maximum(self.least).sqrt()
+        let share = quotient::<F>(item.slots[0], &mean, least)?;
+        over_root_of_product::<F>(&gradient, &share, item.slots[1], least * least)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Adagrad.
-use super::arguments::{arguments, is_keras_3};
+use super::arguments::{arguments, at_least, is_keras_3};
 use crate::config::{Config, Reader, object};
 use crate::{ElementRule, NamedHyper, SlotSpec, Step};
-use slalom_array::{Error, ErrorKind, Float, Result};
+use slalom_array::{Float, Result};
 
 arguments! {
     /// Adagrad (`tf.keras.optimizers.legacy.Adagrad`).
@@ -57,7 +57,7 @@ impl ElementRule for Adagrad {
     }
 
     fn validate(&self) -> Result<()> {
-        at_least_0("initial_accumulator_value", self.initial_accumulator_value)
+        at_least("initial_accumulator_value", self.initial_accumulator_value, 0.0)
     }
 
     fn config(&self) -> Config {
@@ -76,12 +76,4 @@ impl ElementRule for Adagrad {
         slots[0] += g * g;
         x - rate * g / ((slots[0] + inner).sqrt() + outer)
     }
-}
-
-/// Refuses a negative argument.
-pub(super) fn at_least_0(name: &'static str, value: f64) -> Result<()> {
-    if value >= 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Argument, name, "a finite number of at least 0", value))
 }

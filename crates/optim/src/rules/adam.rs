@@ -54,7 +54,7 @@ arguments! {
         /// for row in [7i64, 5] {
         ///     let rows = Tensor::from_vec([1], vec![row])?;
         ///     let slices = IndexedSlices::new(rows, Tensor::from_vec([1, 1], vec![2.0])?, [1000, 1])?;
-        ///     opt.apply_gradients([(slices, &table)])?;
+        ///     opt.apply_gradients([(slalom_autograd::Gradient::from(slices), &table)])?;
         /// }
         /// assert_eq!(opt.get_slot(&table, "m")?.array().to_vec::<f64>()?[7], (1.0 - 0.9) * 2.0);
         /// # Ok::<(), slalom_array::Error>(())

@@ -2,7 +2,7 @@
 use crate::Hyper;
 use crate::config::{Config, Reader};
 use serde_json::Value;
-use slalom_array::Result;
+use slalom_array::{Error, ErrorKind, Result};
 
 /// Defines a rule by its arguments: the struct, `new`, a builder method for each argument with a default, and what reads
 /// them from a config and writes them into one.
@@ -117,4 +117,12 @@ pub(super) fn without_defaults(mut config: Config, own: &[&str]) -> Config {
         !own.contains(&key.as_str()) || !(value.is_null() || *value == false && key != "epsilon_in_root")
     });
     config
+}
+
+/// Refuses an argument that is less, or not finite.
+pub(super) fn at_least(name: &'static str, value: f64, least: f64) -> Result<()> {
+    if value >= least && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Argument, name, format!("a finite number of at least {least}"), value))
 }

@@ -57,6 +57,8 @@ impl ElementRule for Asgd {
         let (rate, lambd, t) = (step.learning_rate(), step.hyper("lambd"), step.iterations() as f64);
         let eta = rate / (1.0 + lambd * rate * t).powf(step.hyper("alpha"));
         let weight = 1.0 / (t - step.hyper("t0")).max(1.0);
+        // PyTorch keeps both in `f32`, whatever the type of the variables.
+        let [eta, weight] = [eta, weight].map(|x| f64::from(x as f32));
         (F::from_f64(eta), F::from_f64(1.0 - lambd * eta), F::from_f64(weight))
     }
 

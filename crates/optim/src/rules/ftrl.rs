@@ -1,6 +1,5 @@
 //! Follow the regularized leader.
-use super::adagrad::at_least_0;
-use super::arguments::arguments;
+use super::arguments::{arguments, at_least};
 use crate::config::Config;
 use crate::{ElementRule, NamedHyper, SlotOrder, SlotSpec, Step};
 use slalom_array::{Float, Result};
@@ -74,8 +73,8 @@ impl ElementRule for Ftrl {
     }
 
     fn validate(&self) -> Result<()> {
-        at_least_0("initial_accumulator_value", self.initial_accumulator_value)?;
-        at_least_0("l2_shrinkage_regularization_strength", self.l2_shrinkage_regularization_strength)
+        at_least("initial_accumulator_value", self.initial_accumulator_value, 0.0)?;
+        at_least("l2_shrinkage_regularization_strength", self.l2_shrinkage_regularization_strength, 0.0)
     }
 
     fn config(&self) -> Config {

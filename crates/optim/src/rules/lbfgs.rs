@@ -1,6 +1,7 @@
 //! L-BFGS.
-use super::arguments::arguments;
-use super::line_search::{Line, Point, add, dot, largest};
+use super::arguments::{arguments, at_least};
+use super::line_search::{Line, Point, Precision, largest};
+use super::quasi_newton::{SCALARS, SLOTS, direction, remember};
 use crate::config::Config;
 use crate::search::{Objective, Search, SearchState};
 use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
@@ -12,8 +13,7 @@ arguments! {
     ///
     /// A step of the optimizer is up to [`max_iter`](Lbfgs::max_iter) iterations, each of which evaluates the loss closure as
     /// often as its line search asks for: it works in [`minimize`](crate::Optimizer::minimize) and
-    /// [`minimize_op`](crate::Optimizer::minimize_op) alone, with no clipping, constraints or transformers. It computes in `f64`,
-    /// whatever the type of the variables.
+    /// [`minimize_op`](crate::Optimizer::minimize_op) alone, with no clipping, constraints or transformers.
     ///
     /// Liu and Nocedal, *On the limited memory BFGS method for large scale optimization*, 1989.
     ///
@@ -52,50 +52,6 @@ arguments! {
     }
 }
 
-/// The scalars, in their order.
-const SCALARS: [&str; 5] = ["n_iter", "func_evals", "t", "h_diag", "remembered"];
-
-impl Lbfgs {
-    /// `-H g` by the steps `s` and the changes `y` of the gradient that are remembered, oldest first.
-    fn direction(gradient: &[f64], steps: &[Vec<f64>], changes: &[Vec<f64>], scale: f64) -> Vec<f64> {
-        let mut d: Vec<f64> = gradient.iter().map(|g| -g).collect();
-        let mut weights = vec![0.0; steps.len()];
-        for (weight, (s, y)) in weights.iter_mut().zip(steps.iter().zip(changes)).rev() {
-            *weight = dot(s, &d) / dot(y, s);
-            add(&mut d, -*weight, y);
-        }
-        d.iter_mut().for_each(|d| *d *= scale);
-        for (weight, (s, y)) in weights.into_iter().zip(steps.iter().zip(changes)) {
-            let other = dot(y, &d) / dot(y, s);
-            add(&mut d, weight - other, s);
-        }
-        d
-    }
-
-    /// Remembers the last step, if the slope has grown along it.
-    fn remember(&self, gradient: &[f64], state: &mut SearchState) {
-        let [direction, last, changes, steps] = &mut state.slots[..] else { return };
-        let (direction, last) = (&direction[0], &last[0]);
-        let change: Vec<f64> = gradient.iter().zip(last).map(|(new, old)| new - old).collect();
-        let step: Vec<f64> = direction.iter().map(|d| d * state.scalars[2]).collect();
-        let product = dot(&change, &step);
-        if product <= 1e-10 {
-            return;
-        }
-        state.scalars[3] = product / dot(&change, &change);
-        let remembered = state.scalars[4] as usize;
-        let place = if remembered == changes.len() {
-            changes.rotate_left(1);
-            steps.rotate_left(1);
-            remembered - 1
-        } else {
-            state.scalars[4] += 1.0;
-            remembered
-        };
-        (changes[place], steps[place]) = (change, step);
-    }
-}
-
 impl Search for Lbfgs {
     fn search(
         &self,
@@ -103,6 +59,7 @@ impl Search for Lbfgs {
         objective: &mut dyn Objective,
         state: &mut SearchState,
     ) -> Result<Vec<f64>> {
+        let precision = Precision::of(objective);
         let (flat, still) = (step.hyper("tolerance_grad"), step.hyper("tolerance_change"));
         let most = self.max_eval.unwrap_or(self.max_iter * 5 / 4);
         let mut x = objective.start().to_vec();
@@ -116,14 +73,12 @@ impl Search for Lbfgs {
             if first {
                 state.scalars[3] = 1.0;
             } else {
-                self.remember(&gradient, state);
+                remember(precision, &gradient, state);
             }
-            let remembered = state.scalars[4] as usize;
-            let (changes, steps) = (&state.slots[2][..remembered], &state.slots[3][..remembered]);
-            let d = Lbfgs::direction(&gradient, steps, changes, state.scalars[3]);
+            let d = direction(precision, &gradient, state);
             let shortened = (1.0 / gradient.iter().map(|g| g.abs()).sum::<f64>()).min(1.0);
-            let t = step.learning_rate() * if first { shortened } else { 1.0 };
-            let slope = dot(&gradient, &d);
+            let t = step.learning_rate() * if first { precision.round(shortened) } else { 1.0 };
+            let slope = precision.dot(&gradient, &d);
             state.slots[1][0].clone_from(&gradient);
             state.slots[0][0].clone_from(&d);
             state.scalars[2] = t;
@@ -131,7 +86,8 @@ impl Search for Lbfgs {
                 break;
             }
             let start = Point { t: 0.0, loss, gradient, slope };
-            let mut line = Line { objective: &mut *objective, position: &x, direction: &d, evaluations: 0 };
+            let mut line =
+                Line { objective: &mut *objective, position: &x, direction: &d, precision, evaluations: 0 };
             let new = match (self.strong_wolfe, iterations == self.max_iter) {
                 (true, _) => line.strong_wolfe(&start, t, most - evaluations, still)?,
                 (false, true) => Point { t, ..start },
@@ -140,7 +96,7 @@ impl Search for Lbfgs {
             evaluations += line.evaluations;
             let change = (new.loss - loss).abs();
             state.scalars[2] = new.t;
-            add(&mut x, new.t, &d);
+            precision.add(&mut x, new.t, &d);
             (loss, gradient) = (new.loss, new.gradient);
             let stopped = largest(&gradient) <= flat || largest(&d) * new.t <= still || change < still;
             if evaluations >= most || stopped {
@@ -162,7 +118,7 @@ impl Rule for Lbfgs {
     }
 
     fn slots(&self) -> Vec<SlotSpec> {
-        ["d", "prev_gradient", "y", "s"].map(|name| SlotSpec::new(name).dtype(DType::F64)).to_vec()
+        SLOTS.map(SlotSpec::new).to_vec()
     }
 
     fn slot_shape(&self, slot: usize, variable: &Variable) -> Shape {
@@ -175,12 +131,8 @@ impl Rule for Lbfgs {
     }
 
     fn validate(&self) -> Result<()> {
-        for (name, value) in [("max_iter", self.max_iter), ("history_size", self.history_size)] {
-            if value < 1 {
-                return Err(Error::new(ErrorKind::Argument, name, "a number of at least 1", value));
-            }
-        }
-        Ok(())
+        at_least("max_iter", self.max_iter as f64, 1.0)?;
+        at_least("history_size", self.history_size as f64, 1.0)
     }
 
     fn config(&self) -> Config {

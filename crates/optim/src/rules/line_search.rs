@@ -1,6 +1,34 @@
 //! A line search for the strong Wolfe conditions.
 use crate::Objective;
-use slalom_array::Result;
+use slalom_array::{DType, Result};
+
+/// The precision of a search's numbers: that of the variables.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Precision(DType);
+
+impl Precision {
+    pub(super) fn of(objective: &dyn Objective) -> Precision {
+        Precision(objective.dtype())
+    }
+
+    /// The nearest number that the precision has.
+    #[inline(always)]
+    pub(super) fn round(self, x: f64) -> f64 {
+        if self.0 == DType::F32 { f64::from(x as f32) } else { x }
+    }
+
+    /// `x += t d`
+    pub(super) fn add(self, x: &mut [f64], t: f64, d: &[f64]) {
+        for (x, d) in x.iter_mut().zip(d) {
+            *x = self.round(*x + t * d);
+        }
+    }
+
+    /// `Σ aᵢ bᵢ`
+    pub(super) fn dot(self, a: &[f64], b: &[f64]) -> f64 {
+        self.round(dot(a, b))
+    }
+}
 
 /// `Σ aᵢ bᵢ`, summed in eight lanes.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -13,13 +41,6 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
         }
     }
     lanes.iter().sum::<f64>() + tail
-}
-
-/// `x += t d`
-pub(super) fn add(x: &mut [f64], t: f64, d: &[f64]) {
-    for (x, d) in x.iter_mut().zip(d) {
-        *x += t * d;
-    }
 }
 
 /// The largest magnitude.
@@ -41,6 +62,7 @@ pub(super) struct Line<'a> {
     pub(super) objective: &'a mut dyn Objective,
     pub(super) position: &'a [f64],
     pub(super) direction: &'a [f64],
+    pub(super) precision: Precision,
     /// How often the loss has been evaluated.
     pub(super) evaluations: i64,
 }
@@ -50,9 +72,9 @@ impl Line<'_> {
     pub(super) fn at(&mut self, t: f64) -> Result<Point> {
         self.evaluations += 1;
         let mut position = self.position.to_vec();
-        add(&mut position, t, self.direction);
+        self.precision.add(&mut position, t, self.direction);
         let (loss, gradient) = self.objective.evaluate(&position)?;
-        let slope = dot(&gradient, self.direction);
+        let slope = self.precision.dot(&gradient, self.direction);
         Ok(Point { t, loss, gradient, slope })
     }
 
@@ -86,7 +108,7 @@ impl Line<'_> {
                 break (previous, new);
             }
             let bounds = (new.t + 0.01 * (new.t - previous.t), new.t * 10.0);
-            let next = self.at(cubic(&previous, &new, bounds))?;
+            let next = self.at(self.precision.round(cubic(&previous, &new, bounds)))?;
             previous = std::mem::replace(&mut new, next);
             count += 1;
         };
@@ -97,7 +119,7 @@ impl Line<'_> {
         let mut stalled = false;
         while count < limit && (high.t - low.t).abs() * longest >= tolerance {
             let t = inside(&low, &high, &mut stalled);
-            let new = self.at(t)?;
+            let new = self.at(self.precision.round(t))?;
             count += 1;
             if falls_short(&new, start) || new.loss >= low.loss {
                 high = new;

@@ -1,9 +1,9 @@
 //! Lookahead.
+use super::arguments::{at_least, hyper};
+use super::synchronize::Synchronize;
 use crate::config::{Config, Reader};
-use crate::{
-    ElementRule, Hyper, IntoHyper, Item, NamedHyper, Rule, SlotOrder, SlotSpec, SparseUpdate, Step, driver,
-};
-use slalom_array::{Error, ErrorKind, Float, Result, Shape};
+use crate::{Hyper, IntoHyper, Item, NamedHyper, Rule, SlotOrder, SlotSpec, Step, driver};
+use slalom_array::{Result, Shape};
 use slalom_variable::Variable;
 
 /// Lookahead: slow weights that follow those of another rule (`optax.lookahead`).
@@ -57,7 +57,7 @@ impl Lookahead {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Lookahead> {
         let inner = super::registry().find(&reader.take::<String>("inner")?)?;
         let lookahead = Lookahead::around((inner.build)(reader)?);
-        let slow_step_size = super::arguments::hyper(reader, "slow_step_size", 0.5)?;
+        let slow_step_size = hyper(reader, "slow_step_size", 0.5)?;
         Ok(lookahead.slow_step_size(slow_step_size).sync_period(reader.take_or("sync_period", 6)?))
     }
 
@@ -101,10 +101,7 @@ impl Rule for Lookahead {
     }
 
     fn validate(&self) -> Result<()> {
-        if self.sync_period < 1 {
-            let got = self.sync_period;
-            return Err(Error::new(ErrorKind::Argument, "sync_period", "a number of at least 1", got));
-        }
+        at_least("sync_period", self.sync_period as f64, 1.0)?;
         self.inner.validate()
     }
 
@@ -138,34 +135,5 @@ impl Rule for Lookahead {
             driver::run(&Synchronize, steps, &mut items);
         }
         Ok(())
-    }
-}
-
-/// `slow += α (x - slow); x = slow`, of all elements.
-#[derive(Debug, Clone)]
-struct Synchronize;
-
-impl ElementRule for Synchronize {
-    const NAME: &'static str = "Synchronize";
-    const SLOTS: (usize, usize) = (1, 1);
-    /// The α.
-    type Coeffs<F: Float> = F;
-
-    fn hypers(&self) -> Vec<NamedHyper> {
-        Vec::new()
-    }
-
-    fn sparse(&self) -> SparseUpdate {
-        SparseUpdate::AllRows
-    }
-
-    fn coeffs<F: Float>(&self, step: &Step<'_>) -> F {
-        F::from_f64(step.hyper("slow_step_size"))
-    }
-
-    #[inline(always)]
-    fn element<F: Float>(alpha: F, x: F, _: F, slots: &mut [F]) -> F {
-        slots[0] += alpha * (x - slots[0]);
-        slots[0]
     }
 }

@@ -21,12 +21,14 @@ mod nadam;
 mod newton;
 mod novograd;
 mod prodigy;
+mod quasi_newton;
 mod radam;
 mod rmsprop;
 mod rprop;
 mod schedule_free_adamw;
 mod sgd;
 mod sm3;
+mod synchronize;
 mod whole;
 mod yogi;
 

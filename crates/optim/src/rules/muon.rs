@@ -1,10 +1,10 @@
 //! Muon.
 use super::adam::{self, Adam};
-use super::arguments::arguments;
-use super::whole::{UpdateItem, combine, sum_of_squares};
+use super::arguments::{arguments, at_least};
+use super::whole::{UpdateItem, combine, orthogonal};
 use crate::config::Config;
 use crate::{ElementRule, Item, NamedHyper, Rule, SlotSpec, Step, driver};
-use slalom_array::{Array, Element, Error, ErrorKind, Float, FusedActivation, Result, Shape, matmul};
+use slalom_array::{Element, Float, Result, Shape};
 use slalom_variable::Variable;
 
 arguments! {
@@ -23,9 +23,8 @@ arguments! {
     /// use slalom_optim::{Optimizer, rules::Muon};
     /// use slalom_variable::Variable;
     /// let w = Variable::new(Array::ones([3, 2], DType::F64)?);
-    /// let mut opt = Optimizer::new(Muon::new(0.1))?;
-    /// let before = opt.minimize(|| (&w * &w).sum(), &w)?.loss()?;
-    /// assert!(opt.minimize(|| (&w * &w).sum(), &w)?.loss()? < before);
+    /// Optimizer::new(Muon::new(0.1))?.minimize(|| (&w * &w).sum(), &w)?;
+    /// assert!(w.value().sum().item()? < 6.0);
     /// # Ok::<(), slalom_array::Error>(())
     /// ```
     pub struct Muon(0.001);
@@ -72,40 +71,18 @@ impl Muon {
         let excluded = self.exclude_layers.iter().any(|part| name.contains(part));
         variable.shape().rank() == 2 && !embedding && !excluded
     }
-
-    /// The matrix with singular values near 1.
-    fn orthogonalized<F: Float + Element>(&self, step: &Step<'_>, u: &Array) -> Result<Array> {
-        let [a, b, c] = ["muon_a", "muon_b", "muon_c"].map(|name| step.hyper(name));
-        let product = |a: &Array, b: &Array| matmul(a, b, None, FusedActivation::Linear);
-        // The product of the matrix with itself is to be the small one.
-        let turned = u.shape()[0] > u.shape()[1];
-        let u = if turned { u.transpose(&[1, 0])? } else { u.clone() };
-        let scale = 1.0 / (sum_of_squares::<F>(&u)?.sqrt() + 1e-7);
-        let mut x = u.copy()?;
-        combine::<F>(&mut x, scale, &u, 0.0)?;
-        for _ in 0..self.ns_steps {
-            let square = product(&x, &x.transpose(&[1, 0])?)?;
-            let mut polynomial = product(&square, &square)?;
-            combine::<F>(&mut polynomial, c, &square, b)?;
-            let moved = product(&polynomial, &x)?;
-            combine::<F>(&mut x, a, &moved, 1.0)?;
-        }
-        if turned { x.transpose(&[1, 0]) } else { Ok(x) }
-    }
 }
 
 impl UpdateItem for Muon {
     fn update_item<F: Float + Element>(&self, step: &Step<'_>, item: &mut Item<'_>) -> Result<()> {
         let (gradient, momentum, rate) = (item.gradient()?, step.hyper("momentum"), step.learning_rate());
         combine::<F>(item.slots[0], momentum, &gradient, 1.0)?;
-        let u = match self.nesterov {
-            true => {
-                let mut u = item.slots[0].copy()?;
-                combine::<F>(&mut u, momentum, &gradient, 1.0)?;
-                self.orthogonalized::<F>(step, &u)?
-            }
-            false => self.orthogonalized::<F>(step, item.slots[0])?,
-        };
+        let mut u = item.slots[0].copy()?;
+        if self.nesterov {
+            combine::<F>(&mut u, momentum, &gradient, 1.0)?;
+        }
+        let coefficients = ["muon_a", "muon_b", "muon_c"].map(|name| step.hyper(name));
+        let u = orthogonal::<F>(&u, coefficients, self.ns_steps)?;
         let longest = item.value.shape().iter().copied().max().unwrap_or(0);
         let scale = self.rms_rate.map_or(1.0, |rms| (longest as f64).sqrt() * rms);
         combine::<F>(item.value, 1.0 - rate * step.hyper("weight_decay"), &u, -rate * scale)
@@ -121,21 +98,18 @@ impl Rule for Muon {
         self.named()
     }
 
-    /// The second one is empty for variables that are made orthogonal.
     fn slots(&self) -> Vec<SlotSpec> {
         ["momentum", "velocity"].map(SlotSpec::new).to_vec()
     }
 
     fn slot_shape(&self, slot: usize, variable: &Variable) -> Shape {
+        // Adam alone has a velocity.
         let none = slot == 1 && self.is_orthogonal(variable);
         if none { Shape::from([0, 0]) } else { variable.shape().clone() }
     }
 
     fn validate(&self) -> Result<()> {
-        if self.ns_steps >= 0 {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Argument, "ns_steps", "a number of at least 0", self.ns_steps))
+        at_least("ns_steps", self.ns_steps as f64, 0.0)
     }
 
     fn config(&self) -> Config {

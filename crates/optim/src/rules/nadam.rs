@@ -1,5 +1,5 @@
 //! Nadam.
-use super::arguments::{arguments, bias_correction, hyper, is_keras_3};
+use super::arguments::{arguments, bias_correction, hyper};
 use crate::config::{Config, Reader};
 use crate::{ElementRule, Hyper, NamedHyper, SlotSpec, SparseUpdate, Step};
 use slalom_array::{Error, ErrorKind, Float, Result};
@@ -13,7 +13,7 @@ arguments! {
     /// x -= lr ((1 - μₜ) g / (1 - Πₜ) + μₜ₊₁ m / (1 - Πₜ₊₁)) / (√(v / (1 - β₂ᵗ)) + ε)`. The learning rate may be no schedule.
     /// With a sparse gradient, `m` and `v` of all rows decay, but only its own rows move.
     ///
-    /// PyTorch's has an ε of 1e-8 and a base of 0.96 in `f64`; Keras 3 has a `decay` of 1; a `decay` that is large means no
+    /// PyTorch's has an ε of 1e-8, a base of 0.96 in `f64`, and a product in `f32`; Keras 3 has a `decay` of 1; a `decay` that is large means no
     /// growth, as in optax.
     ///
     /// Dozat, *Incorporating Nesterov momentum into Adam*, 2016.
@@ -43,6 +43,9 @@ arguments! {
     options {
         /// The base of the momentum's schedule (default 0.96 rounded to `f32`, as in the reference).
         base: f64 = BASE;
+        /// Whether the product of the momenta is kept in `f32`, as in PyTorch, or in the type of the first variable (default
+        /// false).
+        narrow_product: bool = false;
     }
 }
 
@@ -51,19 +54,18 @@ const BASE: f64 = 0.96f32 as f64;
 
 impl Nadam {
     pub(super) fn read_dialect(reader: &mut Reader<'_>) -> Result<Nadam> {
-        let (decay, base) = if is_keras_3(reader) { (1.0, 0.96) } else { (0.004, BASE) };
-        let decay = match reader.contains("schedule_decay") {
-            true => hyper(reader, "schedule_decay", decay)?,
-            false => hyper(reader, "decay", decay)?,
-        };
-        let rate = hyper(reader, "learning_rate", 0.001)?;
-        Ok(Nadam::new(rate)
-            .beta_1(hyper(reader, "beta_1", 0.9)?)
-            .beta_2(hyper(reader, "beta_2", 0.999)?)
-            .epsilon(hyper(reader, "epsilon", 1e-7)?)
-            .weight_decay(hyper(reader, "weight_decay", 0.0)?)
-            .decay(decay)
-            .base(reader.take_or("base", base)?))
+        let [base, decay, keras_3] = ["base", "decay", "weight_decay"].map(|key| reader.contains(key));
+        let mut rule = Nadam::read(reader)?;
+        if keras_3 && !decay {
+            rule = rule.decay(1.0);
+        }
+        if keras_3 && !base {
+            rule = rule.base(0.96);
+        }
+        if reader.contains("schedule_decay") {
+            rule = rule.decay(hyper(reader, "schedule_decay", 0.004)?);
+        }
+        Ok(rule)
     }
 
     /// The momentum of step `t`.
@@ -105,17 +107,14 @@ impl ElementRule for Nadam {
     }
 
     fn advance(&self, step: &Step<'_>, _sums: [f64; 2], scalars: &mut [f64]) {
-        scalars[0] *= self.momentum(step, (step.iterations() + 1) as f64);
+        let product = scalars[0] * self.momentum(step, (step.iterations() + 1) as f64);
+        scalars[0] = if self.narrow_product { f64::from(product as f32) } else { product };
     }
 
     fn validate(&self) -> Result<()> {
-        match &self.learning_rate {
-            Hyper::Schedule(schedule) => {
-                let expected = "no schedule, which Nadam does not support";
-                Err(Error::new(ErrorKind::Argument, "learning_rate", expected, format!("{schedule:?}")))
-            }
-            _ => Ok(()),
-        }
+        let Hyper::Schedule(schedule) = &self.learning_rate else { return Ok(()) };
+        let expected = "no schedule, which Nadam does not support";
+        Err(Error::new(ErrorKind::Argument, "learning_rate", expected, format!("{schedule:?}")))
     }
 
     fn config(&self) -> Config {

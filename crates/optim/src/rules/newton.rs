@@ -1,6 +1,6 @@
 //! A truncated Newton method.
-use super::arguments::arguments;
-use super::line_search::{Line, Point, add, dot};
+use super::arguments::{arguments, at_least};
+use super::line_search::{Line, Point, Precision, dot};
 use crate::config::Config;
 use crate::search::{Objective, Search, SearchState};
 use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
@@ -12,8 +12,8 @@ arguments! {
     /// A step solves `H d = -g` until the residual is at most `min(1/2, √‖g‖) ‖g‖` or the curvature along a direction is not
     /// positive, and searches along `d` for the strong Wolfe conditions. The Hessian matrix is never made: each product is the
     /// gradient of a gradient. The rule evaluates the loss closure itself, so that it works in
-    /// [`minimize`](crate::Optimizer::minimize) alone, with no clipping, constraints or transformers. It computes in `f64`,
-    /// whatever the type of the variables, and remembers nothing from step to step.
+    /// [`minimize`](crate::Optimizer::minimize) alone, with no clipping, constraints or transformers. It remembers nothing from
+    /// step to step.
     ///
     /// Nocedal and Wright, *Numerical optimization*, 2006, algorithm 7.1.
     ///
@@ -47,6 +47,7 @@ arguments! {
 impl TruncatedNewton {
     /// Where to go from a gradient that is not 0.
     fn direction(&self, gradient: &[f64], objective: &mut dyn Objective) -> Result<Vec<f64>> {
+        let precision = Precision::of(objective);
         let mut square = dot(gradient, gradient);
         let enough = square.sqrt().sqrt().min(0.5).powi(2) * square;
         let mut direction = vec![0.0; gradient.len()];
@@ -59,8 +60,8 @@ impl TruncatedNewton {
                 return Ok(if round == 0 { p } else { direction });
             }
             let length = square / curvature;
-            add(&mut direction, length, &p);
-            add(&mut residual, length, &product);
+            precision.add(&mut direction, length, &p);
+            precision.add(&mut residual, length, &product);
             let before = std::mem::replace(&mut square, dot(&residual, &residual));
             if square <= enough {
                 break;
@@ -86,10 +87,11 @@ impl Search for TruncatedNewton {
             return Ok(x);
         }
         let direction = self.direction(&gradient, objective)?;
+        let precision = Precision::of(objective);
         let start = Point { t: 0.0, loss, slope: dot(&gradient, &direction), gradient };
-        let mut line = Line { objective, position: &x, direction: &direction, evaluations: 0 };
+        let mut line = Line { objective, position: &x, direction: &direction, precision, evaluations: 0 };
         let t = line.strong_wolfe(&start, step.learning_rate(), self.max_eval - 1, 0.0)?.t;
-        add(&mut x, t, &direction);
+        precision.add(&mut x, t, &direction);
         Ok(x)
     }
 }
@@ -108,12 +110,8 @@ impl Rule for TruncatedNewton {
     }
 
     fn validate(&self) -> Result<()> {
-        for (name, value) in [("max_products", self.max_products), ("max_eval", self.max_eval)] {
-            if value < 1 {
-                return Err(Error::new(ErrorKind::Argument, name, "a number of at least 1", value));
-            }
-        }
-        Ok(())
+        at_least("max_products", self.max_products as f64, 1.0)?;
+        at_least("max_eval", self.max_eval as f64, 1.0)
     }
 
     fn config(&self) -> Config {

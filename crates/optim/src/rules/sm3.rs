@@ -1,9 +1,9 @@
 //! SM3.
 use super::arguments::arguments;
-use super::whole::{UpdateItem, combine};
+use super::whole::{UpdateItem, combine, minimum, over_positive_root, square_and};
 use crate::config::Config;
 use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
-use slalom_array::{Array, Element, Float, Map, Reduction, Result, Shape, map, reduce};
+use slalom_array::{Array, Element, Float, Reduction, Result, Shape, reduce};
 use slalom_variable::Variable;
 
 arguments! {
@@ -35,41 +35,6 @@ arguments! {
     options {}
 }
 
-/// `min(a, b)`
-#[derive(Clone, Copy)]
-struct Least;
-
-impl<F: Float> Map<F, F, 2> for Least {
-    #[inline(always)]
-    fn eval(self, [a, b]: [F; 2]) -> F {
-        a.minimum(b)
-    }
-}
-
-/// `g² + a`
-#[derive(Clone, Copy)]
-struct Accumulate;
-
-impl<F: Float> Map<F, F, 2> for Accumulate {
-    #[inline(always)]
-    fn eval(self, [g, a]: [F; 2]) -> F {
-        g * g + a
-    }
-}
-
-/// `g / √(a + ε)`, 0 where `a` is not positive.
-#[derive(Clone, Copy)]
-struct Divide<F> {
-    epsilon: F,
-}
-
-impl<F: Float> Map<F, F, 2> for Divide<F> {
-    #[inline(always)]
-    fn eval(self, [g, a]: [F; 2]) -> F {
-        F::select(a > F::ZERO, g / (a + self.epsilon).sqrt(), F::ZERO)
-    }
-}
-
 /// The accumulators of each axis, in the shape that broadcasts to that of the variable.
 fn by_axis(accumulators: &Array, shape: &Shape) -> Result<Vec<Array>> {
     let mut start = 0;
@@ -89,7 +54,7 @@ fn least<F: Float + Element>(accumulators: &Array, shape: &Shape) -> Result<Arra
     }
     let mut axes = by_axis(accumulators, shape)?.into_iter();
     let Some(first) = axes.next() else { return Ok(accumulators.clone()) };
-    axes.try_fold(first, |so_far, next| map::<F, F, 2, _>("sm3", Least, [&so_far, &next]))
+    axes.try_fold(first, |so_far, next| minimum::<F>(&so_far, &next))
 }
 
 /// Puts the largest sum of each index into the accumulators.
@@ -117,10 +82,9 @@ impl UpdateItem for Sm3 {
     fn update_item<F: Float + Element>(&self, step: &Step<'_>, item: &mut Item<'_>) -> Result<()> {
         let (gradient, momentum) = (item.gradient()?, step.hyper("momentum"));
         let least = least::<F>(item.slots[0], gradient.shape())?;
-        let sums = map::<F, F, 2, _>("sm3", Accumulate, [&gradient, &least])?;
+        let sums = square_and::<F>(&gradient, &least)?;
         drop(least);
-        let divide = Divide { epsilon: F::from_f64(step.hyper("epsilon")) };
-        let u = map("sm3", divide, [&gradient, &sums])?;
+        let u = over_positive_root::<F>(&gradient, &sums, step.hyper("epsilon"))?;
         cover::<F>(item.slots[0], &sums)?;
         combine::<F>(item.slots[1], momentum, &u, 1.0 - momentum)?;
         combine::<F>(item.value, 1.0, item.slots[1], -step.learning_rate())

@@ -1,6 +1,9 @@
 //! What rules that need a whole variable have in common.
 use crate::{Item, Step};
-use slalom_array::{Array, DType, Element, Float, Map, Result, map, map_assign, reduce_map};
+use slalom_array::{
+    Array, DType, Element, Float, FusedActivation, Map, Result, map, map_assign, matmul, reduce_map,
+};
+use std::marker::PhantomData;
 
 /// A rule's update of one variable, in its element type.
 pub(super) trait UpdateItem {
@@ -33,17 +36,44 @@ pub(super) fn combine<F: Float + Element>(x: &mut Array, a: f64, y: &Array, b: f
     map_assign("combine", Combine(F::from_f64(a), F::from_f64(b)), x, y)
 }
 
-/// `x² + a`, of each element.
-pub(super) fn squares<F: Float + Element>(x: &Array, a: f64) -> Result<Array> {
-    #[derive(Clone, Copy)]
-    struct Square<F>(F);
-    impl<F: Float> Map<F, F, 1> for Square<F> {
-        #[inline(always)]
-        fn eval(self, [x]: [F; 1]) -> F {
-            x * x + self.0
+/// Defines functions of whole arrays, which broadcast, by what happens to one element: arrays, then numbers.
+macro_rules! elementwise {
+    ($($(#[$doc:meta])* $name:ident($($x:ident),+; $($p:ident),*) = $result:expr;)*) => {$(
+        $(#[$doc])*
+        pub(super) fn $name<F: Float + Element>($($x: &Array,)+ $($p: f64),*) -> Result<Array> {
+            #[derive(Clone, Copy)]
+            struct Kernel<F> {
+                $($p: F,)*
+                types: PhantomData<F>,
+            }
+            impl<F: Float> Map<F, F, { [$(stringify!($x)),+].len() }> for Kernel<F> {
+                #[inline(always)]
+                fn eval(self, [$($x),+]: [F; { [$(stringify!($x)),+].len() }]) -> F {
+                    $(let $p = self.$p;)*
+                    $result
+                }
+            }
+            let kernel = Kernel { $($p: F::from_f64($p),)* types: PhantomData::<F> };
+            map(stringify!($name), kernel, [$($x),+])
         }
-    }
-    map("square", Square(F::from_f64(a)), [x])
+    )*};
+}
+
+elementwise! {
+    /// `x² + a`
+    square(x; a) = x * x + a;
+    /// `x² + y`
+    square_and(x, y;) = x * x + y;
+    /// `min(x, y)`
+    minimum(x, y;) = x.minimum(y);
+    /// `x / max(y, least)`
+    quotient(x, y; least) = x / y.maximum(least);
+    /// `x / √max(y, least)`
+    over_root(x, y; least) = x / y.maximum(least).sqrt();
+    /// `x / √max(y z, least)`
+    over_root_of_product(x, y, z; least) = x / (y * z).maximum(least).sqrt();
+    /// `x / √(y + ε)`, 0 where `y` is not positive.
+    over_positive_root(x, y; epsilon) = F::select(y > F::ZERO, x / (y + epsilon).sqrt(), F::ZERO);
 }
 
 /// `Σ x²`
@@ -62,4 +92,23 @@ pub(super) fn sum_of_squares<F: Float + Element>(x: &Array) -> Result<f64> {
 /// `√(Σ x² / n)`
 pub(super) fn root_mean_square<F: Float + Element>(x: &Array) -> Result<f64> {
     Ok((sum_of_squares::<F>(x)? / x.len().max(1) as f64).sqrt())
+}
+
+/// A matrix with the singular vectors of `u` and singular values near 1, by steps of the Newton–Schulz iteration
+/// `A = u uᵀ; u = a u + (b A + c A²) u` on `u / (‖u‖ + 1e-7)`.
+pub(super) fn orthogonal<F: Float + Element>(u: &Array, [a, b, c]: [f64; 3], steps: i64) -> Result<Array> {
+    let product = |a: &Array, b: &Array| matmul(a, b, None, FusedActivation::Linear);
+    // The product of the matrix with itself is to be the small one.
+    let turned = u.shape()[0] > u.shape()[1];
+    let u = if turned { u.transpose(&[1, 0])? } else { u.clone() };
+    let mut x = u.copy()?;
+    combine::<F>(&mut x, 1.0 / (sum_of_squares::<F>(&u)?.sqrt() + 1e-7), &u, 0.0)?;
+    for _ in 0..steps {
+        let square = product(&x, &x.transpose(&[1, 0])?)?;
+        let mut polynomial = product(&square, &square)?;
+        combine::<F>(&mut polynomial, c, &square, b)?;
+        let moved = product(&polynomial, &x)?;
+        combine::<F>(&mut x, a, &moved, 1.0)?;
+    }
+    if turned { x.transpose(&[1, 0]) } else { Ok(x) }
 }
