@@ -74,7 +74,6 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
             "dog",
             "fromage",
             "madgrad",
-            "nadamw",
             "optimistic_gradient_descent",
             "schedule_free_sgd",
             "sign_sgd",

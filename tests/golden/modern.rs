@@ -72,6 +72,7 @@ const OPTAX: &[Optax] = &[
     ("lamb", "Lamb", r#"{"decoupled": false, "epsilon": 1e-6}"#),
     ("lars", "Lars", "{}"),
     ("lion", "Lion", r#"{"weight_decay": 1e-3}"#),
+    ("nadamw", "Nadam", r#"{"base": 0.96, "decay": 1e6, "epsilon": 1e-8, "weight_decay": 1e-4}"#),
     ("novograd", "NovoGrad", "{}"),
     ("prodigy", "Prodigy", "{}"),
     ("radam", "RAdam", r#"{"corrected_epsilon": true}"#),

@@ -4,7 +4,7 @@ use crate::modern::Run;
 use crate::runner::{Case, Failure};
 use crate::tensors::{compare, tensor};
 use serde_json::{Map, Value, json};
-use slalom_array::Array;
+use slalom_array::{Array, DType};
 use slalom_autograd::Tensor;
 use slalom_optim::Optimizer;
 use slalom_variable::Variable;
@@ -173,8 +173,14 @@ fn judge_lbfgs(case: &Case<'_>) -> Result<(), Failure> {
             ("loss", function(text, &x.value())?.item()?),
         ] {
             let want = want.number(name)?;
-            let exact = ["closure_calls", "n_iter"].contains(&name);
-            if (exact && got != want) || !bound.admits(got, want) {
+            // Near an end the rounding of f32 decides whether a search goes on, also from one build of PyTorch to another.
+            let count = ["closure_calls", "n_iter"].contains(&name);
+            let right = match x.dtype() {
+                DType::F32 if count => (got - want).abs() <= 2.0,
+                _ if count => got == want,
+                _ => bound.admits(got, want),
+            };
+            if !right {
                 return Err(format!("call {}: {name}: got {got}, want {want}", i + 1).into());
             }
         }

@@ -83,6 +83,13 @@ fn configs_survive_a_round_trip() -> Result<()> {
 }
 
 #[test]
+fn envelopes_say_which_classes_are_keras_s() -> Result<()> {
+    assert_eq!(Optimizer::new(Lamb::new(0.1))?.serialize()?["module"], "keras.optimizers");
+    assert_eq!(Optimizer::new(rules::Yogi::new(0.1))?.serialize()?["module"], json!(null));
+    Ok(())
+}
+
+#[test]
 fn both_dialects_load() -> Result<()> {
     let keras_3 = |more: [(&str, serde_json::Value); 1]| {
         let mut config = object([

@@ -1,14 +1,14 @@
 //! The driver of element rules: one parallel region over all elements of all variables.
 mod kernel;
 mod rows;
+mod sparse;
 mod sums;
 
 use crate::{ElementRule, Item, Step, Sums};
-use kernel::Work;
 pub(crate) use rows::Rows;
-use slalom_array::{Array, DType, Float, Map, Result, Shape, dispatch, map, parallel};
+use slalom_array::{Array, DType, Float, Map, Result, Shape, map, parallel};
 use smallvec::SmallVec;
-use std::marker::PhantomData;
+pub(crate) use sums::squares;
 
 /// How many slots an element rule can have.
 pub(crate) const MAX_SLOTS: usize = 4;
@@ -43,6 +43,8 @@ struct ClipBy<F> {
 }
 
 impl<F: Float> ClipBy<F> {
+    const NONE: ClipBy<F> = ClipBy { limit: F::INFINITY, scale: F::ONE };
+
     #[inline(always)]
     fn apply(self, g: F) -> F {
         g.clamp(-self.limit, self.limit) * self.scale
@@ -264,13 +266,7 @@ fn run_part<R: ElementRule, const N: usize>(
         return;
     }
     match part.dtype {
-        DType::F64 => {
-            let coeffs = coeffs.f64[part.coeffs];
-            dispatch(Work::<R, f64, N> { rule, coeffs, part, range, types: PhantomData })
-        }
-        _ => {
-            let coeffs = coeffs.f32[part.coeffs];
-            dispatch(Work::<R, f32, N> { rule, coeffs, part, range, types: PhantomData })
-        }
+        DType::F64 => kernel::update::<R, f64, N>(rule, coeffs.f64[part.coeffs], part, range),
+        _ => kernel::update::<R, f32, N>(rule, coeffs.f32[part.coeffs], part, range),
     }
 }

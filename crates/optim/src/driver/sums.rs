@@ -1,8 +1,8 @@
 //! Sums over elements that a rule needs before it can update them.
 use super::kernel::{load, uniform};
-use super::{CHUNK, Checked, Coefficients, Part, SERIAL, advance};
+use super::{CHUNK, Checked, ClipBy, Coefficients, Part, SERIAL, advance};
 use crate::{ElementRule, Step, Sums};
-use slalom_array::{DType, Element, Float, Kernel, dispatch, parallel};
+use slalom_array::{Array, DType, Element, Float, Kernel, dispatch, parallel};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -49,33 +49,57 @@ pub(super) fn include<R: ElementRule, const N: usize>(
     *coeffs = own;
 }
 
-/// The sums over each part. The pieces that are summed apart are those of the part, whatever other parts there are.
+/// The sums over each part.
 fn sums<R: ElementRule, const N: usize>(coeffs: &Coefficients<R>, parts: &[Part<'_>]) -> Vec<Pair> {
-    let pieces: Vec<(usize, usize)> = (0..parts.len())
-        .flat_map(|i| (0..parts[i].length).step_by(CHUNK).map(move |start| (i, start)))
-        .collect();
-    let piece = |&(i, start): &(usize, usize)| {
+    in_pieces(&|i| parts.get(i).map(|part| part.length), &|i, range| {
         let part = &parts[i];
-        let range = (start, part.length.min(start + CHUNK));
         match part.dtype {
             DType::F64 => dispatch(Terms::<R, f64, N> { coeffs: coeffs.f64[part.group], part, range }),
             _ => dispatch(Terms::<R, f32, N> { coeffs: coeffs.f32[part.group], part, range }),
         }
-    };
+    })
+}
+
+/// The sum of the squares of each array, which is contiguous and of floats, after its elements have been clipped to
+/// `-limit..=limit`: one parallel region for all.
+pub(crate) fn squares(arrays: &[Array], limit: f64) -> Vec<f64> {
+    fn of<F: Float + Element>(array: &Array, limit: f64, (start, end): (usize, usize)) -> Pair {
+        let x = array.as_slice::<F>().expect("a contiguous array of floats");
+        dispatch(Squares { x: &x[start..end], limit: F::from_f64(limit) })
+    }
+    let sums = in_pieces(&|i| arrays.get(i).map(Array::len), &|i, range| match arrays[i].dtype() {
+        DType::F64 => of::<f64>(&arrays[i], limit, range),
+        _ => of::<f32>(&arrays[i], limit, range),
+    });
+    sums.into_iter().map(|[sum, _]| sum).collect()
+}
+
+/// Sums over parts of these lengths. The pieces that are summed apart are those of each part, whatever other parts there are,
+/// so that neither they nor threads change a bit.
+fn in_pieces(
+    length: &dyn Fn(usize) -> Option<usize>,
+    piece: &(dyn Fn(usize, (usize, usize)) -> Pair + Sync),
+) -> Vec<Pair> {
+    let (mut pieces, mut sums, mut total) = (Vec::new(), Vec::new(), 0);
+    while let Some(length) = length(sums.len()) {
+        let starts = (0..length).step_by(CHUNK);
+        pieces.extend(starts.map(|start| (sums.len(), (start, length.min(start + CHUNK)))));
+        sums.push([0.0; 2]);
+        total += length;
+    }
     let results: Vec<[AtomicU64; 2]> = pieces.iter().map(|_| Default::default()).collect();
-    let threads =
-        if parts.iter().map(|part| part.length).sum::<usize>() <= SERIAL { 1 } else { pieces.len() };
-    let each = pieces.len().div_ceil(threads.max(1)).max(1);
+    let each = if total <= SERIAL { pieces.len().max(1) } else { 1 };
     parallel::for_each(pieces.len().div_ceil(each), |chunk| {
-        for i in chunk * each..((chunk + 1) * each).min(pieces.len()) {
-            for (into, sum) in results[i].iter().zip(piece(&pieces[i])) {
+        for k in chunk * each..((chunk + 1) * each).min(pieces.len()) {
+            let (part, range) = pieces[k];
+            for (into, sum) in results[k].iter().zip(piece(part, range)) {
                 into.store(sum.to_bits(), Ordering::Relaxed);
             }
         }
     });
-    let mut sums = vec![[0.0; 2]; parts.len()];
-    for (&(i, _), result) in pieces.iter().zip(&results) {
-        for (sum, bits) in sums[i].iter_mut().zip(result) {
+    for (&(part, _), result) in pieces.iter().zip(&results) {
+        let sums: &mut Pair = &mut sums[part];
+        for (sum, bits) in sums.iter_mut().zip(result) {
             *sum += f64::from_bits(bits.load(Ordering::Relaxed));
         }
     }
@@ -121,12 +145,6 @@ impl<R: ElementRule, F: Float + Element, const N: usize> Kernel for Terms<'_, R,
         let slots: [&[F]; N] = std::array::from_fn(|k| unsafe {
             std::slice::from_raw_parts(slots[k].0.cast::<F>().add(start), length)
         });
-        let add = |lanes: &mut [[F; LANES]; 2], i: usize, lane: usize| {
-            let own: [F; N] = std::array::from_fn(|k| slots[k][i]);
-            let terms = R::terms(coeffs, x[i], clip.apply(g[i]), &own);
-            lanes[0][lane] += terms[0];
-            lanes[1][lane] += terms[1];
-        };
         let mut run = 0;
         while run < length {
             let stop = length.min(run + RUN);
@@ -134,12 +152,16 @@ impl<R: ElementRule, F: Float + Element, const N: usize> Kernel for Terms<'_, R,
             let mut i = run;
             while i + LANES <= stop {
                 for lane in 0..LANES {
-                    add(&mut lanes, i + lane, lane);
+                    let terms = terms::<R, F, N>(coeffs, clip, x, g, slots, i + lane);
+                    lanes[0][lane] += terms[0];
+                    lanes[1][lane] += terms[1];
                 }
                 i += LANES;
             }
             for lane in 0..stop - i {
-                add(&mut lanes, i + lane, lane);
+                let terms = terms::<R, F, N>(coeffs, clip, x, g, slots, i + lane);
+                lanes[0][lane] += terms[0];
+                lanes[1][lane] += terms[1];
             }
             for (sum, lanes) in sums.iter_mut().zip(lanes) {
                 *sum += lanes.iter().map(|lane| lane.to_f64()).sum::<f64>();
@@ -147,5 +169,51 @@ impl<R: ElementRule, F: Float + Element, const N: usize> Kernel for Terms<'_, R,
             run = stop;
         }
         sums
+    }
+}
+
+/// The terms of one element.
+#[inline(always)]
+fn terms<R: ElementRule, F: Float, const N: usize>(
+    coeffs: R::Coeffs<F>,
+    clip: ClipBy<F>,
+    x: &[F],
+    g: &[F],
+    slots: [&[F]; N],
+    i: usize,
+) -> [F; 2] {
+    let own: [F; N] = std::array::from_fn(|k| slots[k][i]);
+    R::terms(coeffs, x[i], clip.apply(g[i]), &own)
+}
+
+/// The squares of clipped elements.
+struct Squares<'a, F> {
+    x: &'a [F],
+    limit: F,
+}
+
+impl<F: Float> Kernel for Squares<'_, F> {
+    type Output = Pair;
+
+    #[inline(always)]
+    fn run(self) -> Pair {
+        let mut sum = 0.0;
+        for run in self.x.chunks(RUN) {
+            let mut lanes = [F::ZERO; LANES];
+            let whole = run.chunks_exact(LANES);
+            let rest = whole.remainder();
+            for x in whole {
+                for lane in 0..LANES {
+                    let x = x[lane].clamp(-self.limit, self.limit);
+                    lanes[lane] += x * x;
+                }
+            }
+            for (lane, x) in lanes.iter_mut().zip(rest) {
+                let x = x.clamp(-self.limit, self.limit);
+                *lane += x * x;
+            }
+            sum += lanes.iter().map(|lane| lane.to_f64()).sum::<f64>();
+        }
+        [sum, 0.0]
     }
 }

@@ -81,9 +81,8 @@ impl Optimizer {
     /// As [`get_config`](Optimizer::get_config).
     pub fn serialize(&self) -> Result<Value> {
         let class_name = self.rule.class_name();
-        let is_keras = rules::registry().entries().any(|entry| entry.class_name == class_name);
         let envelope = Envelope { class_name, config: &self.get_config()? };
-        Ok(envelope.to_json(is_keras.then_some("keras.optimizers")))
+        Ok(envelope.to_json(rules::is_keras(class_name).then_some("keras.optimizers")))
     }
 
     /// Builds an optimizer from JSON, an [`Envelope`].

@@ -55,6 +55,14 @@ pub struct Coeffs<F> {
     twice_shrinkage: F,
 }
 
+impl<F: Float> Coeffs<F> {
+    /// `a^-p`
+    #[inline(always)]
+    fn power(self, a: F) -> F {
+        if self.root { a.sqrt() } else { a.powf(self.power) }
+    }
+}
+
 impl ElementRule for Ftrl {
     const NAME: &'static str = "Ftrl";
     const SLOTS: (usize, usize) = (2, 2);
@@ -96,10 +104,9 @@ impl ElementRule for Ftrl {
 
     #[inline(always)]
     fn element<F: Float>(c: Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
-        let power = |a: F| if c.root { a.sqrt() } else { a.powf(c.power) };
-        let before = power(slots[0]);
+        let before = c.power(slots[0]);
         slots[0] += g * g;
-        let after = power(slots[0]);
+        let after = c.power(slots[0]);
         slots[1] += g + c.twice_shrinkage * x - (after - before) * c.inverse_rate * x;
         let quadratic = after * c.inverse_rate + c.twice_l2;
         let moved = (c.l1.copysign(slots[1]) - slots[1]) / quadratic;

@@ -78,6 +78,12 @@ impl Line<'_> {
         Ok(Point { t, loss, gradient, slope })
     }
 
+    /// Whether the loss has not fallen enough.
+    fn falls_short(&self, new: &Point, start: &Point) -> bool {
+        let fall = self.precision.round(1e-4 * new.t * start.slope);
+        new.loss > self.precision.round(start.loss + fall)
+    }
+
     /// A point `t` along the line from `start` where the loss has fallen enough, `f ≤ f₀ + c₁ t f₀'`, and the slope has
     /// flattened, `|f'| ≤ c₂ |f₀'|`; or the best one that `limit` further evaluations find.
     ///
@@ -98,7 +104,7 @@ impl Line<'_> {
             if count >= limit {
                 break (start.clone(), new);
             }
-            if falls_short(&new, start) || (count > 1 && new.loss >= previous.loss) {
+            if self.falls_short(&new, start) || (count > 1 && new.loss >= previous.loss) {
                 break (previous, new);
             }
             if is_flat(&new, start) {
@@ -108,7 +114,7 @@ impl Line<'_> {
                 break (previous, new);
             }
             let bounds = (new.t + 0.01 * (new.t - previous.t), new.t * 10.0);
-            let next = self.at(self.precision.round(cubic(&previous, &new, bounds)))?;
+            let next = self.at(cubic(self.precision, &previous, &new, bounds))?;
             previous = std::mem::replace(&mut new, next);
             count += 1;
         };
@@ -118,10 +124,10 @@ impl Line<'_> {
         let longest = largest(self.direction);
         let mut stalled = false;
         while count < limit && (high.t - low.t).abs() * longest >= tolerance {
-            let t = inside(&low, &high, &mut stalled);
-            let new = self.at(self.precision.round(t))?;
+            let t = inside(self.precision, &low, &high, &mut stalled);
+            let new = self.at(t)?;
             count += 1;
-            if falls_short(&new, start) || new.loss >= low.loss {
+            if self.falls_short(&new, start) || new.loss >= low.loss {
                 high = new;
                 if low.loss > high.loss {
                     std::mem::swap(&mut low, &mut high);
@@ -140,33 +146,30 @@ impl Line<'_> {
     }
 }
 
-/// Whether the loss has not fallen enough.
-fn falls_short(new: &Point, start: &Point) -> bool {
-    new.loss > start.loss + 1e-4 * new.t * start.slope
-}
-
 /// Whether the slope is flat enough.
 fn is_flat(new: &Point, start: &Point) -> bool {
     new.slope.abs() <= -0.9 * start.slope
 }
 
 /// The minimum of the cubic through two points, within bounds.
-fn cubic(a: &Point, b: &Point, (least, most): (f64, f64)) -> f64 {
-    let d1 = a.slope + b.slope - 3.0 * (a.loss - b.loss) / (a.t - b.t);
-    let square = d1 * d1 - a.slope * b.slope;
+fn cubic(precision: Precision, a: &Point, b: &Point, (least, most): (f64, f64)) -> f64 {
+    let r = |x| precision.round(x);
+    let d1 = r(r(a.slope + b.slope) - r(3.0 * (a.loss - b.loss) / (a.t - b.t)));
+    let square = r(r(d1 * d1) - r(a.slope * b.slope));
     if square.is_nan() || square < 0.0 {
-        return (least + most) / 2.0;
+        return r((least + most) / 2.0);
     }
     let (near, far) = if a.t <= b.t { (a, b) } else { (b, a) };
-    let d2 = square.sqrt();
-    let t = far.t - (far.t - near.t) * ((far.slope + d2 - d1) / (far.slope - near.slope + 2.0 * d2));
-    t.max(least).min(most)
+    let d2 = r(square.sqrt());
+    let part = r(r(r(far.slope + d2) - d1) / r(r(far.slope - near.slope) + 2.0 * d2));
+    let t = r(far.t - r(r(far.t - near.t) * part));
+    r(t.max(least).min(most))
 }
 
 /// A point between two, not too near to either of them twice in turn.
-fn inside(low: &Point, high: &Point, stalled: &mut bool) -> f64 {
+fn inside(precision: Precision, low: &Point, high: &Point, stalled: &mut bool) -> f64 {
     let (left, right) = (low.t.min(high.t), low.t.max(high.t));
-    let t = cubic(low, high, (left, right));
+    let t = cubic(precision, low, high, (left, right));
     let margin = 0.1 * (right - left);
     if (right - t).min(t - left) >= margin {
         *stalled = false;
@@ -177,5 +180,5 @@ fn inside(low: &Point, high: &Point, stalled: &mut bool) -> f64 {
         return t;
     }
     *stalled = false;
-    if (t - right).abs() < (t - left).abs() { right - margin } else { left + margin }
+    precision.round(if (t - right).abs() < (t - left).abs() { right - margin } else { left + margin })
 }

@@ -107,8 +107,11 @@ impl ElementRule for Nadam {
     }
 
     fn advance(&self, step: &Step<'_>, _sums: [f64; 2], scalars: &mut [f64]) {
-        let product = scalars[0] * self.momentum(step, (step.iterations() + 1) as f64);
-        scalars[0] = if self.narrow_product { f64::from(product as f32) } else { product };
+        let momentum = self.momentum(step, (step.iterations() + 1) as f64);
+        scalars[0] = match self.narrow_product {
+            true => f64::from(scalars[0] as f32 * momentum as f32),
+            false => scalars[0] * momentum,
+        };
     }
 
     fn validate(&self) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Clipping: by value, by the norm of each gradient, by the norm of all together.
 use super::GradientList;
-use crate::driver::Clip;
-use slalom_array::{Array, DType, Element, Error, ErrorKind, Float, Map, Result, reduce_map};
+use crate::driver::{self, Clip};
+use slalom_array::{Array, DType, Error, ErrorKind, Result};
 use slalom_autograd::Gradient;
 use smallvec::{SmallVec, smallvec};
 
@@ -48,19 +48,22 @@ impl ClipOptions {
     pub(crate) fn resolve(&self, gradients: &GradientList) -> Result<SmallVec<[Clip; 4]>> {
         let limit = self.value.unwrap_or(f64::INFINITY);
         let mut clips: SmallVec<[Clip; 4]> = smallvec![Clip { limit, scale: 1.0 }; gradients.len()];
+        if self.norm.is_none() && self.global_norm.is_none() {
+            return Ok(clips);
+        }
+        let values: Vec<Array> =
+            gradients.iter().map(|(gradient, _)| floats(gradient)).collect::<Result<_>>()?;
+        let sums = driver::squares(&values, limit);
         if let Some(c) = self.norm {
-            for (clip, (gradient, _)) in clips.iter_mut().zip(gradients) {
-                let norm = rounded(sum_of_squares(gradient, limit)?, gradient.dtype()).sqrt();
+            for ((clip, values), &sum) in clips.iter_mut().zip(&values).zip(&sums) {
+                let norm = rounded(sum, values.dtype()).sqrt();
                 let largest = if norm.is_nan() { norm } else { norm.max(c) };
                 clip.scale = c / largest;
             }
         }
         if let Some(c) = self.global_norm {
-            let mut sum = 0.0;
-            for (gradient, _) in gradients {
-                sum += sum_of_squares(gradient, limit)?;
-            }
-            let narrow = gradients.iter().all(|(gradient, _)| gradient.dtype() == DType::F32);
+            let narrow = values.iter().all(|values| values.dtype() == DType::F32);
+            let sum = sums.iter().sum();
             let norm = rounded(sum, if narrow { DType::F32 } else { DType::F64 }).sqrt();
             let scale = if norm.is_finite() { c * (1.0 / norm).min(1.0 / c) } else { f64::NAN };
             clips.iter_mut().for_each(|clip| clip.scale = scale);
@@ -74,30 +77,14 @@ fn rounded(sum: f64, dtype: DType) -> f64 {
     if dtype == DType::F32 { sum as f32 as f64 } else { sum }
 }
 
-/// The square of an element clipped by value, in the element's precision.
-#[derive(Clone, Copy)]
-struct Square<F> {
-    limit: F,
-}
-
-impl<F: Float + Element> Map<F, f64, 1> for Square<F> {
-    #[inline(always)]
-    fn eval(self, [g]: [F; 1]) -> f64 {
-        let g = g.clamp(-self.limit, self.limit);
-        (g * g).to_f64()
-    }
-}
-
-fn sum_of_squares(gradient: &Gradient, limit: f64) -> Result<f64> {
-    fn sum<F: Float + Element>(values: &Array, limit: f64) -> Result<f64> {
-        reduce_map::<F, f64, _, 1>("clipnorm", Square { limit: F::from_f64(limit) }, [values])?.item()
-    }
+/// The elements of a gradient, contiguous.
+fn floats(gradient: &Gradient) -> Result<Array> {
     let values = match gradient {
         Gradient::Dense(tensor) => tensor.array()?,
         Gradient::Sparse(slices) => slices.values().array()?,
     };
-    match values.dtype() {
-        DType::F64 => sum::<f64>(values, limit),
-        _ => sum::<f32>(values, limit),
+    if !values.dtype().is_float() {
+        return Err(Error::new(ErrorKind::DType, "clipnorm", "a gradient of floats", values.dtype()));
     }
+    values.contiguous()
 }
