@@ -80,7 +80,7 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
             "signum",
         ],
     ),
-    ("modern_optimizers_torch", &["dampening"]),
+    ("modern_optimizers_torch", &["dampening", "sums in f32 as in PyTorch"]),
     (
         "ops_grad",
         &[

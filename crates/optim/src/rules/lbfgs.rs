@@ -76,7 +76,8 @@ impl Search for Lbfgs {
                 remember(precision, &gradient, state);
             }
             let d = direction(precision, &gradient, state);
-            let shortened = (1.0 / gradient.iter().map(|g| g.abs()).sum::<f64>()).min(1.0);
+            let length = precision.round(gradient.iter().map(|g| g.abs()).sum());
+            let shortened = (1.0 / length).min(1.0);
             let t = step.learning_rate() * if first { precision.round(shortened) } else { 1.0 };
             let slope = precision.dot(&gradient, &d);
             state.slots[1][0].clone_from(&gradient);

@@ -68,6 +68,7 @@ pub struct Coeffs<F> {
     epsilon: (F, F),
     has_momentum: bool,
     nesterov: bool,
+    centered: bool,
 }
 
 impl ElementRule for RMSprop {
@@ -104,21 +105,23 @@ impl ElementRule for RMSprop {
             epsilon: (F::from_f64(inner), F::from_f64(outer)),
             has_momentum: self.has_momentum(),
             nesterov: self.nesterov,
+            centered: self.centered,
         }
     }
 
     #[inline(always)]
     fn element<F: Float>(c: Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
+        // Known when this is compiled, as the number of slots is.
+        let last = slots.len() - 1;
         let mut divisor = c.rho * slots[0] + c.gain * (g * g);
         slots[0] = divisor;
-        let centered = slots.len() - c.has_momentum as usize > 1;
-        if centered {
-            let mean = &mut slots[1 + c.has_momentum as usize];
+        if c.centered {
+            let mean = &mut slots[last];
             *mean = c.rho * *mean + c.gain * g;
             divisor -= *mean * *mean;
         }
         let step = c.rate * g / ((divisor + c.epsilon.0).sqrt() + c.epsilon.1);
-        if !c.has_momentum {
+        if !c.has_momentum || last == 0 {
             return x - step;
         }
         slots[1] = c.momentum * slots[1] + step;
