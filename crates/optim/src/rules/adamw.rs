@@ -1,5 +1,5 @@
 //! Adam with decoupled weight decay.
-use super::Adam;
+use super::adam::{self, Adam};
 use super::arguments::hyper;
 use crate::config::{Config, Reader};
 use crate::{ElementRule, Hyper, IntoHyper, NamedHyper, SlotSpec, SparseUpdate, Step};
@@ -75,6 +75,34 @@ impl ElementRule for AdamW {
 
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> Self::Coeffs<F> {
         (self.adam.coeffs(step), F::from_f64(1.0 - step.learning_rate() * step.hyper("weight_decay")))
+    }
+
+    #[inline(always)]
+    fn element<F: Float>((adam, kept): Self::Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
+        Adam::element(adam, x * kept, g, slots)
+    }
+}
+
+/// Adam with decoupled weight decay, by the hyperparameters of [`Muon`](super::Muon).
+#[derive(Debug, Clone)]
+pub(super) struct AdamOfMuon;
+
+impl ElementRule for AdamOfMuon {
+    const NAME: &'static str = "Adam";
+    const SLOTS: (usize, usize) = (2, 2);
+    /// Those of Adam, and what a value is multiplied by before its step.
+    type Coeffs<F: Float> = (adam::Coeffs<F>, F);
+
+    fn hypers(&self) -> Vec<NamedHyper> {
+        Vec::new()
+    }
+
+    fn coeffs<F: Float>(&self, step: &Step<'_>) -> Self::Coeffs<F> {
+        let rate = step.learning_rate();
+        let betas = (step.hyper("adam_beta_1"), step.hyper("adam_beta_2"));
+        let t = (step.iterations() + 1) as f64;
+        let adam = adam::Coeffs::plain(rate * step.hyper("adam_lr_ratio"), betas, step.hyper("epsilon"), t);
+        (adam, F::from_f64(1.0 - rate * step.hyper("adam_weight_decay")))
     }
 
     #[inline(always)]

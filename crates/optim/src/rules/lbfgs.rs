@@ -46,8 +46,7 @@ arguments! {
         max_eval: Option<i64> = None;
         /// How many steps are remembered, at least 1 (default 10). A variable has twice as many slots of its size.
         history_size: i64 = 10;
-        /// Whether each iteration searches for a step with the strong Wolfe conditions (default true), or goes by the learning
-        /// rate.
+        /// Whether each iteration searches along its direction (default true), or goes by the learning rate.
         strong_wolfe: bool = true;
     }
 }

@@ -1,9 +1,9 @@
 //! Muon.
-use super::adam::{self, Adam};
+use super::adamw::AdamOfMuon;
 use super::arguments::{arguments, at_least};
 use super::whole::{UpdateItem, combine, orthogonal};
 use crate::config::Config;
-use crate::{ElementRule, Item, NamedHyper, Rule, SlotSpec, Step, driver};
+use crate::{Item, NamedHyper, Rule, SlotSpec, Step, driver};
 use slalom_array::{Element, Float, Result, Shape};
 use slalom_variable::Variable;
 
@@ -13,7 +13,7 @@ arguments! {
     /// Of a variable of two axes: `m = momentum m + g`, with Nesterov momentum `u = g + momentum m`, else `u = m`; then
     /// `ns_steps` of the Newton–Schulz iteration on `u / (‖u‖ + 1e-7)`, `A = u uᵀ; u = a u + (b A + c A²) u`, and
     /// `x -= lr λ x + lr rms_rate √(max(rows, columns)) u`. All other variables, those that have "embedding" in their names, and
-    /// those excluded, take the step of [`Adam`] with weight decay.
+    /// those excluded, take the step of [`Adam`](super::Adam) with weight decay.
     ///
     /// Jordan et al., *Muon: an optimizer for hidden layers in neural networks*, 2024; Liu et al., *Muon is scalable for LLM
     /// training*, 2025, section 2.2.
@@ -43,11 +43,11 @@ arguments! {
         momentum = 0.95;
         /// Adam's learning rate is this times the learning rate (default 1).
         adam_lr_ratio = 1.0;
-        /// The coefficient `a` of the iteration (default 3.4445).
+        /// The `a` of the iteration (default 3.4445).
         muon_a = 3.4445;
-        /// The coefficient `b` of the iteration (default -4.775).
+        /// The `b` of the iteration (default -4.775).
         muon_b = -4.775;
-        /// The coefficient `c` of the iteration (default 2.0315).
+        /// The `c` of the iteration (default 2.0315).
         muon_c = 2.0315;
     }
     options {
@@ -59,7 +59,7 @@ arguments! {
         rms_rate: Option<f64> = Some(0.2);
         /// Whether variables with "embedding" in their names, in any case, take Adam's step (default true).
         exclude_embeddings: bool = true;
-        /// Variables whose names contain one of these take Adam's step (default none).
+        /// Parts of names whose variables take Adam's step (default none).
         exclude_layers: Vec<String> = Vec::new();
     }
 }
@@ -103,7 +103,6 @@ impl Rule for Muon {
     }
 
     fn slot_shape(&self, slot: usize, variable: &Variable) -> Shape {
-        // Adam alone has a velocity.
         let none = slot == 1 && self.is_orthogonal(variable);
         if none { Shape::from([0, 0]) } else { variable.shape().clone() }
     }
@@ -122,33 +121,5 @@ impl Rule for Muon {
         let (others, matrices) = items.split_at_mut(items.partition_point(|item| !is_matrix(item)));
         driver::run(&AdamOfMuon, steps, others);
         self.update_items(steps, matrices)
-    }
-}
-
-/// Adam with decoupled weight decay, by the hyperparameters of [`Muon`].
-#[derive(Debug, Clone)]
-struct AdamOfMuon;
-
-impl ElementRule for AdamOfMuon {
-    const NAME: &'static str = "Adam";
-    const SLOTS: (usize, usize) = (2, 2);
-    /// Those of Adam, and what a value is multiplied by before its step.
-    type Coeffs<F: Float> = (adam::Coeffs<F>, F);
-
-    fn hypers(&self) -> Vec<NamedHyper> {
-        Vec::new()
-    }
-
-    fn coeffs<F: Float>(&self, step: &Step<'_>) -> Self::Coeffs<F> {
-        let rate = step.learning_rate();
-        let betas = (step.hyper("adam_beta_1"), step.hyper("adam_beta_2"));
-        let t = (step.iterations() + 1) as f64;
-        let adam = adam::Coeffs::plain(rate * step.hyper("adam_lr_ratio"), betas, step.hyper("epsilon"), t);
-        (adam, F::from_f64(1.0 - rate * step.hyper("adam_weight_decay")))
-    }
-
-    #[inline(always)]
-    fn element<F: Float>((adam, kept): Self::Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
-        Adam::element(adam, x * kept, g, slots)
     }
 }

@@ -22,8 +22,7 @@ arguments! {
     /// use slalom_optim::{Optimizer, rules::Nadam};
     /// use slalom_variable::Variable;
     /// let x = Variable::new(1.0f64);
-    /// let mut opt = Optimizer::new(Nadam::new(0.1))?;
-    /// opt.minimize(|| &x * &x, &x)?;
+    /// Optimizer::new(Nadam::new(0.1))?.minimize(|| &x * &x, &x)?;
     /// assert!(x.value().item()? < 0.9);
     /// # Ok::<(), slalom_array::Error>(())
     /// ```
@@ -43,8 +42,7 @@ arguments! {
     options {
         /// The base of the momentum's schedule (default 0.96 rounded to `f32`, as in the reference).
         base: f64 = BASE;
-        /// Whether the product of the momenta is kept in `f32`, as in PyTorch, or in the type of the first variable (default
-        /// false).
+        /// Whether the product is kept in `f32`, as in PyTorch, not in the type of the first variable (default false).
         narrow_product: bool = false;
     }
 }
@@ -55,13 +53,9 @@ const BASE: f64 = 0.96f32 as f64;
 impl Nadam {
     pub(super) fn read_dialect(reader: &mut Reader<'_>) -> Result<Nadam> {
         let [base, decay, keras_3] = ["base", "decay", "weight_decay"].map(|key| reader.contains(key));
-        let mut rule = Nadam::read(reader)?;
-        if keras_3 && !decay {
-            rule = rule.decay(1.0);
-        }
-        if keras_3 && !base {
-            rule = rule.base(0.96);
-        }
+        let rule = Nadam::read(reader)?;
+        let rule = if keras_3 && !decay { rule.decay(1.0) } else { rule };
+        let mut rule = if keras_3 && !base { rule.base(0.96) } else { rule };
         if reader.contains("schedule_decay") {
             rule = rule.decay(hyper(reader, "schedule_decay", 0.004)?);
         }
