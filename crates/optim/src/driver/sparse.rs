@@ -6,6 +6,9 @@ use slalom_array::{Element, Float, Kernel, dispatch};
 /// Elements whose gradients are summed at a time.
 const BLOCK: usize = 256;
 
+/// Updates neighbouring elements by their gradients; the index is that of the first one.
+type Update<'a, F> = dyn FnMut(&mut [F], &[F], usize) + 'a;
+
 /// A variable and a sparse gradient of it.
 pub(super) struct Blocks<'a, F: Float> {
     pub(super) rows: &'a Rows,
@@ -21,11 +24,7 @@ impl<F: Float + Element> Blocks<'_, F> {
     ///
     /// # Safety
     /// The rows lie within the variable, and nothing else refers to the elements of this range.
-    pub(super) unsafe fn for_each(
-        &self,
-        (start, end): (usize, usize),
-        update: &mut dyn FnMut(&mut [F], &[F], usize),
-    ) {
+    pub(super) unsafe fn for_each(&self, (start, end): (usize, usize), update: &mut Update<'_, F>) {
         let (rows, width) = (self.rows, self.rows.width);
         let all_rows = matches!(self.mode, SparseUpdate::AllRows | SparseUpdate::AllSlotRows);
         let values = rows.values.as_slice::<F>().expect("contiguous values of the variable's type");

@@ -148,22 +148,22 @@ impl<R: ElementRule, F: Float + Element, const N: usize> Kernel for Terms<'_, R,
         let mut run = 0;
         while run < length {
             let stop = length.min(run + RUN);
-            let mut lanes = [[F::ZERO; LANES]; 2];
+            let (mut first, mut second) = ([F::ZERO; LANES], [F::ZERO; LANES]);
             let mut i = run;
             while i + LANES <= stop {
-                for lane in 0..LANES {
+                for (lane, (first, second)) in first.iter_mut().zip(&mut second).enumerate() {
                     let terms = terms::<R, F, N>(coeffs, clip, x, g, slots, i + lane);
-                    lanes[0][lane] += terms[0];
-                    lanes[1][lane] += terms[1];
+                    *first += terms[0];
+                    *second += terms[1];
                 }
                 i += LANES;
             }
-            for lane in 0..stop - i {
-                let terms = terms::<R, F, N>(coeffs, clip, x, g, slots, i + lane);
-                lanes[0][lane] += terms[0];
-                lanes[1][lane] += terms[1];
+            for (i, (first, second)) in (i..stop).zip(first.iter_mut().zip(&mut second)) {
+                let terms = terms::<R, F, N>(coeffs, clip, x, g, slots, i);
+                *first += terms[0];
+                *second += terms[1];
             }
-            for (sum, lanes) in sums.iter_mut().zip(lanes) {
+            for (sum, lanes) in sums.iter_mut().zip([first, second]) {
                 *sum += lanes.iter().map(|lane| lane.to_f64()).sum::<f64>();
             }
             run = stop;

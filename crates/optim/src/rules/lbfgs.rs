@@ -24,12 +24,12 @@ arguments! {
     /// let x = Variable::new(Array::from_vec([2], vec![-1.2f64, 1.0])?);
     /// let mut opt = Optimizer::new(Lbfgs::new(1.0).max_iter(60))?;
     /// // Rosenbrock's valley, with its end at (1, 1).
-    /// let loss = || {
+    /// let loss = || -> slalom_array::Result<slalom_autograd::Tensor> {
     ///     let (a, b) = (x.value().slice(0, 0, 1)?, x.value().slice(0, 1, 1)?);
     ///     Ok((100.0 * (&b - a.square()).square() + (1.0 - &a).square()).sum())
     /// };
     /// opt.minimize(loss, &x)?;
-    /// assert!(loss().item()? < 1e-12);
+    /// assert!(loss()?.item()? < 1e-12);
     /// # Ok::<(), slalom_array::Error>(())
     /// ```
     pub struct Lbfgs(1.0);
