@@ -19,14 +19,19 @@ pub use float::Float;
 pub use isa::{Isa, Kernel, dispatch};
 pub use kernels::elementwise::{Map, map, map_assign};
 pub use kernels::gemm::FusedActivation;
-pub use kernels::index::{concat, gather, one_hot, scatter_add, sum_duplicates, unslice};
+pub use kernels::index::{
+    Scatter, add_along_axis, concat, gather, one_hot, scatter, scatter_add, sum_duplicates, take_along_axis,
+    unslice,
+};
 pub use kernels::linalg;
 pub use kernels::matmul::matmul;
 pub use kernels::reduce::{Reduction, argmax, argmin, reduce, reduce_map, sum_to};
+pub use kernels::scan::{Scan, linear_scan, scan};
 pub use kernels::softmax::{
     log_softmax, log_softmax_grad, logsumexp, softmax, softmax_cross_entropy, softmax_cross_entropy_grad,
     softmax_grad, sparse_softmax_cross_entropy, sparse_softmax_cross_entropy_grad,
 };
+pub use kernels::sort::{argsort, search_sorted, top_k, unique};
 pub use number::Number;
 pub use random::{Generator, Integer, Philox};
 pub use shape::Shape;

@@ -1,10 +1,14 @@
 //! Reading and writing at indices, and putting arrays into larger ones.
+pub(crate) mod along;
 mod blocks;
+mod place;
 mod scatter;
 #[cfg(test)]
 mod tests;
 
+pub use along::{add_along_axis, take_along_axis};
 pub use blocks::{concat, one_hot, unslice};
+pub use place::{Scatter, scatter};
 pub use scatter::{scatter_add, sum_duplicates};
 
 use crate::array::{Uninit, row_major};
@@ -68,7 +72,7 @@ fn gather_rows<T: Element>(params: &Array, places: &Array, axis: usize, shape: S
 }
 
 /// Calls `body(0)` to `body(count - 1)`, `share` of them on one thread.
-fn for_shares(count: usize, share: usize, body: impl Fn(usize) + Sync) {
+pub(crate) fn for_shares(count: usize, share: usize, body: impl Fn(usize) + Sync) {
     let share = if share > 1 && count <= 2 * share { count } else { share };
     parallel::for_each(count.div_ceil(share), |i| {
         (i * share..((i + 1) * share).min(count)).for_each(&body);

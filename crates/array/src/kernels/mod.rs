@@ -7,7 +7,9 @@ pub(crate) mod index;
 pub mod linalg;
 pub(crate) mod matmul;
 pub(crate) mod reduce;
+pub(crate) mod scan;
 pub(crate) mod softmax;
+pub(crate) mod sort;
 pub(crate) mod strided;
 
 /// A pointer that the chunks of a kernel share. Whoever uses it answers for the absence of races.

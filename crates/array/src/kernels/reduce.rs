@@ -12,14 +12,14 @@ mod tests;
 
 pub use fused::reduce_map;
 pub use index_of::{argmax, argmin};
-pub(crate) use ops::{Add, Maximum};
+pub(crate) use ops::{Add, Combine, Maximum, Multiply};
 pub(crate) use rows::reduce_leaf;
 
 use crate::array::Uninit;
 use crate::kernels::elementwise::Identity;
 use crate::kernels::strided::Rows;
 use crate::{Array, DType, Error, ErrorKind, Number, Result, Shape, with_dtype, with_float};
-use ops::{Combine, Minimum, Multiply};
+use ops::Minimum;
 use rows::{LEAF, reduce_short};
 use smallvec::SmallVec;
 

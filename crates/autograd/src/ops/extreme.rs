@@ -29,7 +29,7 @@ impl Op for Extreme {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let (shape, axes) = (cx.input_shape(0), &self.axes);
-        let is_extreme = apply(Indicator, [&cx.input(0), &spread(cx.output(), shape, axes)?])?;
+        let is_extreme = indicator(&cx.input(0), &spread(cx.output(), shape, axes)?)?;
         let signed: SmallVec<[isize; 6]> = axes.iter().map(|&axis| axis as isize).collect();
         let ties = is_extreme.sum_axes(&signed, self.keep_dims)?;
         one(spread(cx.grad()? / ties, shape, axes)? * is_extreme)
@@ -39,6 +39,11 @@ impl Op for Extreme {
 /// 1 where both are equal, else 0.
 #[derive(Debug, Clone, Copy)]
 struct Indicator;
+
+/// 1 where both are equal, else 0.
+pub(crate) fn indicator(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    apply(Indicator, [a, b])
+}
 
 impl<F: Float> Map<F, F, 2> for Indicator {
     #[inline(always)]

@@ -1,5 +1,8 @@
 //! Every op of the crate against finite differences, in first and second order.
 mod cases;
+mod indexing;
+mod layouts;
+mod scans;
 mod contractions;
 mod linalg;
 mod table;
@@ -13,11 +16,12 @@ use std::path::Path;
 use table::{CASES, Row, table};
 
 /// Ops without a gradient.
-const NOT_DIFFERENTIABLE: [&str; 19] = [
+const NOT_DIFFERENTIABLE: [&str; 26] = [
     "all",
     "any",
     "argmax",
     "argmin",
+    "argsort",
     "ceil",
     "equal",
     "floor",
@@ -30,9 +34,15 @@ const NOT_DIFFERENTIABLE: [&str; 19] = [
     "logical_and",
     "logical_or",
     "logical_xor",
+    "nonzero",
     "not_equal",
+    "one_hot",
     "round",
+    "row_indices",
+    "searchsorted",
     "stop_gradient",
+    "top_k",
+    "unique",
 ];
 
 /// Ops that lose digits, checked in a test of their own.
@@ -124,8 +134,10 @@ fn declared_ops() -> BTreeSet<String> {
         for (i, line) in lines.iter().enumerate() {
             // `fn name(&self) -> &'static str {`: the names in its body, or a constant.
             if line.starts_with("fn name(&self)") {
-                let body = lines[i + 1];
-                assert!(body.contains('"') || body.ends_with("::NAME"), "{}: {body}", path.display());
+                let body: Vec<&str> =
+                    lines[i + 1..].iter().take_while(|line| !line.starts_with("fn ")).copied().collect();
+                let body = body.join(" ");
+                assert!(body.contains('"') || body.contains("::NAME"), "{}: {body}", path.display());
                 names.extend(body.split('"').skip(1).step_by(2).map(str::to_string));
             }
             // `const NAME: &'static str = "name";`

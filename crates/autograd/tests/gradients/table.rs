@@ -1,6 +1,9 @@
 //! One row for each differentiable op.
 use crate::cases::Domain::{self, Around, Between, Distinct, Grid};
 use crate::cases::{Random, narrowed, shape};
+use crate::indexing::indexing;
+use crate::layouts::layouts;
+use crate::scans::scans;
 use crate::{contractions, linalg};
 use slalom_array::{FusedActivation, Result};
 use slalom_autograd::{Tensor, concat, stack};
@@ -40,7 +43,7 @@ impl Row {
 }
 
 /// Inputs of these domains whose shapes broadcast together.
-fn elementwise(name: &'static str, domains: &'static [Domain], function: Function) -> Row {
+pub(crate) fn elementwise(name: &'static str, domains: &'static [Domain], function: Function) -> Row {
     let draw = move |random: &mut Random, number: usize| {
         let full = shape(random, number, 0..=5);
         // At random, which input has the whole shape.
@@ -56,7 +59,7 @@ fn elementwise(name: &'static str, domains: &'static [Domain], function: Functio
 }
 
 /// One input with at least `rank` axes.
-fn of_rank(rank: usize, name: &'static str, domain: Domain, function: Function) -> Row {
+pub(crate) fn of_rank(rank: usize, name: &'static str, domain: Domain, function: Function) -> Row {
     let draw = move |random: &mut Random, number: usize| {
         let shape = shape(random, number, rank..=5);
         vec![domain.tensor(random, &shape)]
@@ -86,7 +89,7 @@ fn axes(x: &Tensor, number: usize) -> Vec<isize> {
 }
 
 /// One axis of `x`, from the end for odd cases.
-fn axis(x: &Tensor, number: usize) -> isize {
+pub(crate) fn axis(x: &Tensor, number: usize) -> isize {
     let (rank, axis) = (x.rank() as isize, (number % x.rank()) as isize);
     if number % 2 == 1 { axis - rank } else { axis }
 }
@@ -102,7 +105,10 @@ pub(crate) fn table() -> Vec<Row> {
         linalg::table(),
         shapes(),
         parts(),
+        layouts(),
+        indexing(),
         reductions(),
+        scans(),
         matrices(),
         softmax(),
     ]

@@ -23,7 +23,7 @@ impl<T: Number> Combine<T> for Add {
 
 /// `a · b`; *and* of booleans.
 #[derive(Clone, Copy)]
-pub(super) struct Multiply;
+pub(crate) struct Multiply;
 
 impl<T: Number> Combine<T> for Multiply {
     const EMPTY: T = T::ONE;
