@@ -1,6 +1,7 @@
 //! The number type of elementwise kernels.
 mod erf;
 mod exp;
+mod gamma;
 mod log;
 mod pow;
 mod real;
@@ -326,6 +327,45 @@ pub trait Float:
     #[inline(always)]
     fn gelu(self) -> Self {
         erf::gelu(self)
+    }
+
+    /// The inverse of [`erf`](Self::erf); ±∞ at ±1, NaN outside [-1, 1].
+    #[inline(always)]
+    fn erfinv(self) -> Self {
+        Self::from_f64(gamma::erfinv(self.to_f64()))
+    }
+
+    /// The inverse of [`erfc`](Self::erfc), exact for small x also; ∞ at 0, -∞ at 2, NaN outside [0, 2].
+    #[inline(always)]
+    fn erfcinv(self) -> Self {
+        Self::from_f64(gamma::erfcinv(self.to_f64()))
+    }
+
+    /// The quantile of the normal distribution, the inverse of its distribution function; ∓∞ at 0 and 1, NaN outside
+    /// [0, 1].
+    #[inline(always)]
+    fn ndtri(self) -> Self {
+        Self::from_f64(gamma::ndtri(self.to_f64()))
+    }
+
+    /// ln |Γ(x)|, by the `libm` crate; ∞ at 0 and the negative integers. Near its zeros below 0 the error is one of the
+    /// argument's rounding in double precision.
+    #[inline(always)]
+    fn lgamma(self) -> Self {
+        Self::from_f64(libm::lgamma(self.to_f64()))
+    }
+
+    /// ψ(x) = Γ'(x) / Γ(x); NaN at 0 and the negative integers. Near its zeros the error is one of the argument's rounding
+    /// in double precision.
+    #[inline(always)]
+    fn digamma(self) -> Self {
+        Self::from_f64(gamma::digamma(self.to_f64()))
+    }
+
+    /// The derivative of order n of [`digamma`](Self::digamma).
+    #[inline(always)]
+    fn polygamma(self, n: u32) -> Self {
+        Self::from_f64(gamma::polygamma(n, self.to_f64()))
     }
 }
 

@@ -18,6 +18,7 @@ pub use op::{Gradients, Op, Outputs, Saves, Vjp, apply, apply_many, defer};
 pub use ops::arithmetic::operators;
 pub use ops::concat::{concat, stack};
 pub use ops::layout::{Indexing, meshgrid};
+pub use ops::norms::{clip_by_global_norm, global_norm};
 pub use ops::scatter::{dynamic_stitch, scatter_nd};
 pub use ops::sort::{Direction, UniqueElements};
 pub use ops::einsum::einsum;

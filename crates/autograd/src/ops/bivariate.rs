@@ -239,6 +239,22 @@ binary_ops! {
             Second::Bb => Some((2.0 * a).divide_no_nan(b.square() * b)?),
         });
 
+    /// `self log(1 + other)`; 0 where `self` is 0.
+    xlog1py = Xlog1py: f(a, b) = F::select(a == F::ZERO, F::ZERO, a * b.ln_1p()),
+        by_a(g, a, b) = F::select(a == F::ZERO, F::ZERO, g * b.ln_1p()),
+        by_b(g, a, b) = F::select(a == F::ZERO, F::ZERO, g * (a / (F::ONE + b))),
+        second = |which, a, b| Ok(match which {
+            Second::Aa => None,
+            Second::Ab => Some(not_zero(a)?.xdivy(1.0 + b)?),
+            Second::Bb => Some(-a.xdivy((1.0 + b).square())?),
+        });
+
+    /// `self · other`; 0 where `other` is 0, also for infinities and NaN (`tf.math.multiply_no_nan`).
+    multiply_no_nan = MultiplyNoNan: f(a, b) = F::select(b == F::ZERO, F::ZERO, a * b),
+        by_a(g, _, b) = F::select(b == F::ZERO, F::ZERO, g * b),
+        by_b(g, a, _) = F::select(g == F::ZERO, F::ZERO, g * a),
+        second = |which, a, _| if which == Second::Ab { constant(a, 1.0) } else { Ok(None) };
+
     /// The cross entropy of `labels` (`other`, probabilities) and `sigmoid(self)`, elementwise:
     /// `max(x, 0) - x z + log(1 + e^-|x|)`, for which nothing overflows.
     sigmoid_cross_entropy_with_logits = SigmoidCrossEntropy:

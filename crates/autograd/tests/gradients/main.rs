@@ -2,6 +2,7 @@
 mod cases;
 mod indexing;
 mod layouts;
+mod norms;
 mod scans;
 mod contractions;
 mod linalg;
@@ -16,12 +17,15 @@ use std::path::Path;
 use table::{CASES, Row, table};
 
 /// Ops without a gradient.
-const NOT_DIFFERENTIABLE: [&str; 26] = [
+const NOT_DIFFERENTIABLE: [&str; 34] = [
     "all",
     "any",
     "argmax",
     "argmin",
     "argsort",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
     "ceil",
     "equal",
     "floor",
@@ -29,6 +33,10 @@ const NOT_DIFFERENTIABLE: [&str; 26] = [
     "greater",
     "greater_equal",
     "indicator",
+    "is_finite",
+    "is_inf",
+    "is_nan",
+    "left_shift",
     "less",
     "less_equal",
     "logical_and",
@@ -37,6 +45,7 @@ const NOT_DIFFERENTIABLE: [&str; 26] = [
     "nonzero",
     "not_equal",
     "one_hot",
+    "right_shift",
     "round",
     "row_indices",
     "searchsorted",

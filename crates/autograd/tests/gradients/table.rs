@@ -3,6 +3,7 @@ use crate::cases::Domain::{self, Around, Between, Distinct, Grid};
 use crate::cases::{Random, narrowed, shape};
 use crate::indexing::indexing;
 use crate::layouts::layouts;
+use crate::norms::{norms, special};
 use crate::scans::scans;
 use crate::{contractions, linalg};
 use slalom_array::{FusedActivation, Result};
@@ -77,7 +78,7 @@ pub(crate) fn drawn(
 }
 
 /// Some of the axes of `x`: none, one, two neighbours or all, as the case wants it; from the end, sometimes.
-fn axes(x: &Tensor, number: usize) -> Vec<isize> {
+pub(crate) fn axes(x: &Tensor, number: usize) -> Vec<isize> {
     let rank = x.rank() as isize;
     let some: Vec<isize> = match number % 4 {
         0 => (0..rank).collect(),
@@ -109,6 +110,8 @@ pub(crate) fn table() -> Vec<Row> {
         indexing(),
         reductions(),
         scans(),
+        norms(),
+        special(),
         matrices(),
         softmax(),
     ]

@@ -1,0 +1,56 @@
+//! Norms, what is scaled by them, and functions beside them.
+use crate::cases::Domain::{self, Around, Between, Distinct};
+use crate::table::{Row, axes, axis, elementwise, of_rank};
+use slalom_autograd::{clip_by_global_norm, global_norm};
+
+const ANY: Domain = Between(-2.0, 2.0);
+
+pub(crate) fn norms() -> Vec<Row> {
+    vec![
+        of_rank(0, "vector_norm", Around(0.3), |x, n| match x[0].is_empty() {
+            true => Ok(x[0].clone()),
+            false => x[0].vector_norm([1.0, 2.0, 3.5][n % 3], &axes(&x[0], n), n % 2 == 0),
+        }),
+        of_rank(1, "vector_norm of infinite order", Distinct, |x, n| match x[0].is_empty() {
+            true => Ok(x[0].clone()),
+            // Distinct also without signs, and not near 0.
+            false => (&x[0] + 0.57).vector_norm(f64::INFINITY, &[axis(&x[0], n)], n % 2 == 0),
+        }),
+        of_rank(1, "normalize", Around(0.3), |x, n| {
+            let (y, norm) = x[0].normalize([2.0, 1.0][n % 2], &[axis(&x[0], n)])?;
+            Ok(y * (1.0 + norm))
+        }),
+        of_rank(0, "l2_loss", ANY, |x, _| x[0].exp()?.l2_loss()),
+        of_rank(0, "clip_by_norm", Around(0.3), |x, n| match n % 2 {
+            0 => x[0].clip_by_norm(0.25, &axes(&x[0], n)),
+            _ => x[0].clip_by_norm(50.0, &axes(&x[0], n)),
+        }),
+        elementwise("global_norm and clip_by_global_norm", &[Around(0.3), Around(0.3)], |x, n| {
+            if x[0].is_empty() && x[1].is_empty() {
+                return Ok(x[0].sum() + x[1].sum());
+            }
+            let (clipped, norm) = clip_by_global_norm(x, [0.2, 100.0][n % 2])?;
+            Ok(&clipped[0] * clipped[1].sum() + norm * global_norm(x)?)
+        }),
+        of_rank(1, "crelu", Around(0.1), |x, n| Ok(x[0].crelu(axis(&x[0], n))?.square())),
+        elementwise("weighted_cross_entropy_with_logits", &[ANY, Between(0.0, 1.0)], |x, _| {
+            x[0].weighted_cross_entropy_with_logits(&x[1], 2.5)
+        }),
+    ]
+}
+
+pub(crate) fn special() -> Vec<Row> {
+    const POSITIVE: Domain = Between(0.6, 4.0);
+    vec![
+        elementwise("lgamma", &[POSITIVE], |x, _| x[0].lgamma()),
+        elementwise("lgamma below 0", &[Between(-1.8, -1.2)], |x, _| x[0].lgamma()),
+        elementwise("digamma", &[POSITIVE], |x, _| x[0].digamma()),
+        elementwise("polygamma", &[POSITIVE], |x, n| x[0].polygamma((n % 4) as u32)),
+        elementwise("erfinv", &[Between(-0.9, 0.9)], |x, _| x[0].erfinv()),
+        elementwise("erfcinv", &[Between(0.1, 1.9)], |x, _| x[0].erfcinv()),
+        elementwise("ndtri", &[Between(0.05, 0.95)], |x, _| x[0].ndtri()),
+        elementwise("reciprocal_no_nan", &[Around(0.4)], |x, _| x[0].reciprocal_no_nan()),
+        elementwise("xlog1py", &[Around(0.1), Between(-0.5, 2.0)], |x, _| x[0].xlog1py(&x[1])),
+        elementwise("multiply_no_nan", &[ANY, Around(0.1)], |x, _| x[0].multiply_no_nan(&x[1])),
+    ]
+}
