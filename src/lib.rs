@@ -10,9 +10,10 @@ pub use slalom_array::{
     Array, DType, Element, Error, ErrorKind, FusedActivation, Generator, Isa, Result, Shape, memory,
 };
 pub use slalom_autograd::{
-    AsTensor, Gradient, GradientCheck, GradientOptions, GradientReport, GradientTape, Gradients,
-    IndexedSlices, Op, Outputs, PersistentGradientTape, Plan, Saves, Source, Sources, Targets, Tensor, Trace,
-    UnconnectedGradients, Vjp, apply, apply_many, check_gradients, concat, einsum, stack,
+    AsTensor, Direction, Gradient, GradientCheck, GradientOptions, GradientReport, GradientTape, Gradients,
+    IndexedSlices, Indexing, Op, Outputs, PersistentGradientTape, Plan, Saves, Source, Sources, Targets,
+    Tensor, Trace, UnconnectedGradients, UniqueElements, Vjp, apply, apply_many, check_gradients,
+    clip_by_global_norm, concat, dynamic_stitch, einsum, global_norm, meshgrid, scatter_nd, stack,
 };
 pub use slalom_nn::{Activation, Layer, Sequential, layers, losses};
 pub use slalom_optim::{MinimizeOp, Optimizer, Report, config, schedules};

@@ -25,6 +25,7 @@ pub(crate) fn judge(case: &Case<'_>) -> Result<(), Failure> {
 fn activation(name: &str, x: &Tensor, kwargs: &Fields<'_>) -> Result<Tensor, Failure> {
     let axis = || kwargs.number_or("axis", -1.0).map(|axis| axis as isize);
     Ok(match name {
+        "crelu" => x.crelu(-1)?,
         "elu" => x.elu(kwargs.number_or("alpha", 1.0)?)?,
         "gelu" if kwargs.flag("approximate")? => x.gelu_tanh()?,
         "gelu" => x.gelu()?,

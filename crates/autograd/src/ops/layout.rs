@@ -147,7 +147,8 @@ impl Tensor {
         }
         let indices: Vec<i64> =
             repeats.iter().enumerate().flat_map(|(i, &times)| std::iter::repeat_n(i as i64, times)).collect();
-        self.gather(Tensor::from_vec([indices.len()], indices)?, axis as isize)
+        // A reshape, so that the gradient is dense, as in TensorFlow.
+        self.reshape(self.shape())?.gather(Tensor::from_vec([indices.len()], indices)?, axis as isize)
     }
 
     /// The elements moved on by `shifts[i]` places along `axes[i]`; those that fall off the end come in at the start

@@ -1,11 +1,11 @@
 //! Every op of the crate against finite differences, in first and second order.
 mod cases;
+mod contractions;
 mod indexing;
 mod layouts;
+mod linalg;
 mod norms;
 mod scans;
-mod contractions;
-mod linalg;
 mod table;
 mod threads;
 

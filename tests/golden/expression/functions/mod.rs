@@ -1,8 +1,10 @@
 //! Which of slalom's ops stands for which function of the expressions.
 mod elementwise;
+mod indexing;
 mod linalg;
 mod reductions;
 mod shapes;
+mod special;
 
 pub(crate) use elementwise::{of_scalar, of_tensors, with_scalar};
 
@@ -15,7 +17,14 @@ pub(crate) type Function = fn(&mut Arguments) -> Result<Object, Failure>;
 
 /// The function of a name.
 pub(crate) fn find(name: &str) -> Option<Function> {
-    let tables = [elementwise::TABLE, linalg::TABLE, reductions::TABLE, shapes::TABLE];
+    let tables = [
+        elementwise::TABLE,
+        indexing::TABLE,
+        linalg::TABLE,
+        reductions::TABLE,
+        shapes::TABLE,
+        special::TABLE,
+    ];
     tables.into_iter().flatten().find(|(known, _)| *known == name).map(|row| row.1)
 }
 

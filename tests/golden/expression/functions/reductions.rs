@@ -18,10 +18,6 @@ pub(super) const TABLE: &[(&str, Function)] = &[
     ("tf.math.reduce_variance", |a| reduction(a, Tensor::variance)),
     ("tf.math.reduce_std", |a| reduction(a, Tensor::std)),
     ("tf.math.reduce_euclidean_norm", |a| reduction(a, Tensor::norm)),
-    ("tf.norm", |a| {
-        let (x, axes) = axes(a)?;
-        Ok(x.norm(&axes, false)?.into())
-    }),
     ("tf.math.l2_normalize", |a| {
         let (x, axes) = axes(a)?;
         Ok(x.l2_normalize(&axes)?.into())

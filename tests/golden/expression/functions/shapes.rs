@@ -48,7 +48,12 @@ fn gather(args: &mut Arguments) -> Result<Object, Failure> {
         }
         other => other.tensor()?,
     };
-    Ok(params.gather(&indices, args.integer_or("axis", 0)? as isize)?.into())
+    let axis = args.integer_or("axis", 0)? as isize;
+    Ok(match args.integer_or("batch_dims", 0)? as usize {
+        0 => params.gather(&indices, axis)?,
+        batch_dims => params.gather_batched(&indices, axis, batch_dims)?,
+    }
+    .into())
 }
 
 /// The axes in reverse, or in the order given.
@@ -108,13 +113,20 @@ fn slice(args: &mut Arguments) -> Result<Object, Failure> {
     Ok(index::index(x, &items)?.into())
 }
 
-/// With a constant around it.
+/// With a constant or mirrored elements around it.
 fn pad(args: &mut Arguments) -> Result<Object, Failure> {
     let (x, paddings) = (args.tensor("tensor")?, args.take("paddings")?);
     let pair = |pair: &Object| {
         <[usize; 2]>::try_from(lengths(&pair.integers()?)?).map_err(|_| Failure::from("paddings are pairs"))
     };
     let paddings = paddings.list()?.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
+    let mode = args.optional("mode");
     let value = args.float_or("constant_values", 0.0)?;
-    Ok(x.pad(&paddings, value)?.into())
+    Ok(match mode {
+        None => x.pad(&paddings, value)?,
+        Some(Object::Text(mode)) if mode == "REFLECT" => x.pad_reflect(&paddings)?,
+        Some(Object::Text(mode)) if mode == "SYMMETRIC" => x.pad_symmetric(&paddings)?,
+        Some(other) => return Err(format!("not a mode: {other}").into()),
+    }
+    .into())
 }

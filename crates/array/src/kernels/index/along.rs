@@ -125,3 +125,53 @@ pub fn add_along_axis(array: &Array, indices: &Array, axis: usize, n: usize) -> 
         axis_back(&out, axis)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn taking_and_adding_match_loops(
+            shape in prop::collection::vec(1usize..4, 1..4), at in 0usize..3, picked in 0usize..4, turned: bool,
+        ) {
+            let (axis, n) = (at % shape.len(), shape.iter().product::<usize>());
+            let mut array = Array::from_vec(&shape[..], (0..n as i64).collect()).unwrap();
+            if turned {
+                let axes: Vec<usize> = (0..shape.len()).rev().collect();
+                array = array.transpose(&axes).unwrap().copy().unwrap().transpose(&axes).unwrap();
+            }
+            let mut places = shape.clone();
+            places[axis] = picked;
+            let count: usize = places.iter().product();
+            let indices: Vec<i32> = (0..count).map(|i| (i * 7 % 5 % shape[axis]) as i32).collect();
+            let inner: usize = shape[axis + 1..].iter().product();
+            // The element of the array that element `i` of the indices means.
+            let source = |i: usize| {
+                let outer = i / inner / picked;
+                (outer * shape[axis] + indices[i] as usize) * inner + i % inner
+            };
+            let want: Vec<i64> = (0..count).map(|i| source(i) as i64).collect();
+            let array_of = Array::from_vec(&places[..], indices.clone()).unwrap();
+            let taken = take_along_axis(&array, &array_of, axis).unwrap();
+            prop_assert_eq!(taken.to_vec::<i64>().unwrap(), want.clone());
+            let mut sums = vec![0; n];
+            want.iter().for_each(|&i| sums[i as usize] += i);
+            let added = add_along_axis(&taken, &array_of, axis, shape[axis]).unwrap();
+            prop_assert_eq!(added.shape(), array.shape());
+            prop_assert_eq!(added.to_vec::<i64>().unwrap(), sums);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        let x = Array::from_vec([2, 2], vec![1, 2, 3, 4]).unwrap();
+        let kind = |result: Result<Array>| result.unwrap_err().kind();
+        assert_eq!(kind(take_along_axis(&x, &x, 2)), ErrorKind::Shape);
+        assert_eq!(kind(take_along_axis(&x, &x, 0)), ErrorKind::Index);
+        assert_eq!(kind(take_along_axis(&x, &Array::scalar(0), 0)), ErrorKind::Shape);
+        assert_eq!(kind(add_along_axis(&x, &Array::scalar(0), 0, 2)), ErrorKind::Shape);
+        assert_eq!(kind(take_along_axis(&x, &x.cast(crate::DType::F32).unwrap(), 0)), ErrorKind::DType);
+    }
+}

@@ -112,3 +112,76 @@ pub fn scatter(how: Scatter, target: &mut Array, indices: &Array, rows: &Array) 
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn each_way_matches_a_loop(
+            moves in prop::collection::vec((-1i32..4, -9i32..9), 0..12), width in 0usize..4, strided: bool,
+        ) {
+            let count = moves.len();
+            let places = Array::from_vec([count], moves.iter().map(|m| m.0).collect()).unwrap();
+            let rows: Vec<i32> = moves.iter().flat_map(|m| (0..width as i32).map(move |j| m.1 * (j + 1))).collect();
+            let mut array = Array::from_vec([count, width], rows.clone()).unwrap();
+            if strided {
+                array = array.transpose(&[1, 0]).unwrap().copy().unwrap().transpose(&[1, 0]).unwrap();
+            }
+            let start: Vec<i32> = (0..4 * width as i32).map(|i| i * 7 % 5 - 2).collect();
+            let ways: [(Scatter, fn(i32, i32) -> i32); 6] = [
+                (Scatter::Add, i32::wrapping_add), (Scatter::Sub, i32::wrapping_sub), (Scatter::Mul, i32::wrapping_mul),
+                (Scatter::Min, Ord::min), (Scatter::Max, Ord::max), (Scatter::Update, |_, new| new),
+            ];
+            for (how, combine) in ways {
+                let mut want = start.clone();
+                for (i, &(place, _)) in moves.iter().enumerate().filter(|(_, m)| m.0 >= 0) {
+                    for j in 0..width {
+                        let old = &mut want[place as usize * width + j];
+                        *old = combine(*old, rows[i * width + j]);
+                    }
+                }
+                for dtype in [DType::I32, DType::F64] {
+                    let mut target = Array::from_vec([4, width], start.clone()).unwrap().cast(dtype).unwrap();
+                    scatter(how, &mut target, &places, &array.cast(dtype).unwrap()).unwrap();
+                    prop_assert_eq!(target.cast(DType::I32).unwrap().to_vec::<i32>().unwrap(), want.clone());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_bits_at_every_number_of_threads() {
+        let (count, width) = (300, 2000);
+        let places = Array::from_vec([count], (0..count as i64).map(|i| i * i % 7 - 1).collect()).unwrap();
+        let rows: Vec<f32> = (0..(count * width) as u64).map(|i| (i * 7919 % 1009) as f32 * 1e-3).collect();
+        let rows = Array::from_vec([count, width], rows).unwrap();
+        let bits = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut target = Array::ones([6, width], DType::F32).unwrap();
+            pool.install(|| scatter(Scatter::Add, &mut target, &places, &rows)).unwrap();
+            target.to_vec::<f32>().unwrap().iter().map(|y| y.to_bits()).collect::<Vec<_>>()
+        };
+        let one = bits(1);
+        assert!([2, 3].into_iter().all(|threads| bits(threads) == one));
+    }
+
+    #[test]
+    fn nan_is_kept_and_what_does_not_fit_changes_nothing() {
+        let mut target = Array::from_vec([2], vec![1.0f32, f32::NAN]).unwrap();
+        let rows = Array::from_vec([2], vec![f32::NAN, 5.0]).unwrap();
+        let places = Array::from_vec([2], vec![0, 1]).unwrap();
+        scatter(Scatter::Max, &mut target, &places, &rows).unwrap();
+        assert!(target.to_vec::<f32>().unwrap().iter().all(|x| x.is_nan()));
+        let bad = Array::from_vec([2], vec![0, 2]).unwrap();
+        let error = scatter(Scatter::Add, &mut target, &bad, &rows).unwrap_err();
+        assert_eq!(error.to_string(), "scatter: expected indices below 2, got 2");
+        assert_eq!(
+            scatter(Scatter::Add, &mut target, &places, &Array::scalar(1.0f32)).unwrap_err().kind(),
+            ErrorKind::Shape
+        );
+    }
+}
