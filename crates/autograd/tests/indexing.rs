@@ -98,6 +98,27 @@ proptest! {
     }
 
     #[test]
+    fn strided_slices_are_those_of_python(
+        n in 0usize..7, begin in prop::option::of(-9isize..9), end in prop::option::of(-9isize..9), stride in -3isize..4,
+    ) {
+        let slice = iota(&[n, 2]).strided_slice(&[begin], &[end], &[stride]);
+        if stride == 0 {
+            prop_assert_eq!(slice.unwrap_err().kind(), ErrorKind::Argument);
+            return Ok(());
+        }
+        let n = n as isize;
+        let at = |i: isize| if i < 0 { i + n } else { i };
+        let (first, last) = if stride > 0 { (0, n) } else { (n - 1, -1) };
+        // Every position from the start on, as long as it has not reached the end, of which those on the axis count.
+        let start = begin.map_or(first, |i| if stride > 0 { at(i).max(0) } else { at(i).min(n - 1) });
+        let stop = end.map_or(last, |i| if stride > 0 { at(i).max(0) } else { at(i).max(-1) });
+        let steps = (0..20).map(|k| start + k * stride);
+        let kept = steps.take_while(|&i| if stride > 0 { i < stop } else { i > stop }).filter(|i| (0..n).contains(i));
+        let want: Vec<i32> = kept.flat_map(|i| [2 * i as i32, 2 * i as i32 + 1]).collect();
+        prop_assert_eq!(ints(&slice.unwrap()), want);
+    }
+
+    #[test]
     fn masks_keep_what_a_filter_keeps(mask in prop::collection::vec(any::<bool>(), 6), axis in 0isize..2) {
         let x = iota(&[2, 3, 2]);
         let whole = Tensor::from_vec([2, 3], mask.clone()).unwrap();

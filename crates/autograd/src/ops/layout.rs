@@ -133,7 +133,7 @@ impl Tensor {
         if let [times] = *repeats {
             let repeated = self.reshape(self.shape().with(axis + 1, 1))?;
             let repeated = repeated.broadcast_to(self.shape().with(axis + 1, times))?;
-            let total = n.checked_mul(times).unwrap_or(usize::MAX);
+            let total = n.saturating_mul(times);
             return repeated.reshape(self.shape().replaced(axis, total));
         }
         if repeats.len() != n {

@@ -48,8 +48,8 @@ pub fn global_norm<T: AsTensor>(tensors: &[T]) -> Result<Tensor> {
 pub fn clip_by_global_norm<T: AsTensor>(tensors: &[T], clip_norm: f64) -> Result<(Vec<Tensor>, Tensor)> {
     let norm = global_norm(tensors)?;
     let most = norm.like("clip_by_global_norm", 1.0 / clip_norm)?;
-    // The difference makes NaN of what is not finite.
-    let scale = clip_norm * norm.reciprocal()?.minimum(most)? + (&norm - &norm);
+    // The second term makes NaN of what is not finite.
+    let scale = clip_norm * norm.reciprocal()?.minimum(most)? + 0.0 * &norm;
     Ok((tensors.iter().map(|tensor| &*tensor.as_tensor() * &scale).collect(), norm))
 }
 

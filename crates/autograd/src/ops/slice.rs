@@ -119,6 +119,20 @@ pub(crate) fn unslice(x: &Tensor, axis: usize, length: usize, start: usize, step
     apply(Unslice(Window { shape: x.shape().replaced(axis, length), ..window }), [x])
 }
 
+/// The first position and the number of positions of Python's slice `begin:end:stride` of an axis of length `n`.
+fn range(begin: Option<isize>, end: Option<isize>, stride: isize, n: usize) -> (usize, usize) {
+    let n = n as isize;
+    let (low, high) = if stride > 0 { (0, n) } else { (-1, n - 1) };
+    let clamp = |at: isize| (if at < 0 { at.saturating_add(n) } else { at }).clamp(low, high);
+    let (first, last) = if stride > 0 { (low, high) } else { (high, low) };
+    let (start, stop) = (begin.map_or(first, clamp), end.map_or(last, clamp));
+    let distance = if stride > 0 { stop - start } else { start - stop };
+    if distance <= 0 {
+        return (0, 0);
+    }
+    (start as usize, (distance as usize).div_ceil(stride.unsigned_abs()))
+}
+
 /// Parts.
 impl Tensor {
     /// `length` elements along `axis` (negative: from the end), from `start` on.
@@ -146,6 +160,46 @@ impl Tensor {
             return Err(Error::new(ErrorKind::Argument, "slice", "a step other than 0", step));
         }
         apply(Slice(Window::whole(self.shape()).along(axis, start, length, step)), [self])
+    }
+
+    /// The elements from `begin[i]` to before `end[i]` along axis `i`, in steps of `strides[i]` (`tf.strided_slice`); axes
+    /// beyond those named are taken whole.
+    ///
+    /// As in Python, negative positions count from the end, positions outside of the axis mean its edge, and `None` is the
+    /// edge where a slice begins or ends: with a negative stride the last and first element.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`], if the lists differ in length or there are not as many axes; [`ErrorKind::Argument`], if a
+    /// stride is 0.
+    ///
+    /// ```
+    /// # use slalom_autograd::Tensor;
+    /// let x = Tensor::from_vec([5], vec![0, 1, 2, 3, 4])?;
+    /// assert_eq!(x.strided_slice(&[Some(1)], &[Some(-1)], &[2])?.to_vec::<i32>()?, [1, 3]);
+    /// assert_eq!(x.strided_slice(&[Some(3)], &[None], &[-2])?.to_vec::<i32>()?, [3, 1]);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub fn strided_slice(
+        &self,
+        begin: &[Option<isize>],
+        end: &[Option<isize>],
+        strides: &[isize],
+    ) -> Result<Tensor> {
+        let (op, rank) = ("strided_slice", strides.len());
+        if begin.len() != rank || end.len() != rank || rank > self.rank() {
+            let expected = format!("begin, end and stride for up to {} axes", self.rank());
+            let got = format!("{begin:?}, {end:?} and {strides:?}");
+            return Err(Error::new(ErrorKind::Shape, op, expected, got));
+        }
+        let mut window = Window::whole(self.shape());
+        for (axis, &stride) in strides.iter().enumerate() {
+            if stride == 0 {
+                return Err(Error::new(ErrorKind::Argument, op, "strides other than 0", stride));
+            }
+            let (start, length) = range(begin[axis], end[axis], stride, self.shape()[axis]);
+            window = window.along(axis, start, length, stride);
+        }
+        apply(Slice(window), [self])
     }
 
     /// The tensor with the order of elements reversed along each of `axes` (`tf.reverse`).

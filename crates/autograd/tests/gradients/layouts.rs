@@ -37,6 +37,12 @@ pub(crate) fn layouts() -> Vec<Row> {
             let repeats: Vec<usize> = (0..length).map(|i| (i + n) % 3).collect();
             x[0].square().repeat(if n % 3 == 0 { &[2] } else { &repeats }, at)
         }),
+        of_rank(1, "strided_slice", ANY, |x, n| {
+            let (begin, end, stride) = [(Some(1), None, 1), (None, Some(-1), 2), (None, None, -1)][n % 3];
+            let x = x[0].square();
+            let axes = 1 + n % x.rank();
+            x.strided_slice(&vec![begin; axes], &vec![end; axes], &vec![stride; axes])
+        }),
         of_rank(1, "roll", ANY, |x, n| {
             x[0].square().roll(&[n as isize - 9, 1], &[axis(&x[0], n), axis(&x[0], n + 1)])
         }),

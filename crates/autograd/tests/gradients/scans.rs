@@ -4,7 +4,7 @@ use crate::table::{Row, axis, of_rank};
 
 /// The exclusive and reverse flags of a case.
 fn flags(number: usize) -> (bool, bool) {
-    (number.is_multiple_of(2), number / 2 % 2 == 0)
+    (number.is_multiple_of(2), (number / 2).is_multiple_of(2))
 }
 
 pub(crate) fn scans() -> Vec<Row> {
