@@ -306,7 +306,7 @@ fn what_does_not_fit_is_an_error() {
     assert_eq!(kind(x.depth_to_space(2)), shape);
     assert_eq!(kind(iota(&[1, 3, 2, 1]).space_to_depth(0)), argument);
     assert_eq!(kind(iota(&[1, 3, 2, 1]).space_to_depth(2)), shape);
-    assert_eq!(kind(meshgrid(&[x.clone()], Indexing::Xy).map(|mut grid| grid.remove(0))), shape);
+    assert_eq!(kind(meshgrid(&[&x], Indexing::Xy).map(|mut grid| grid.remove(0))), shape);
     assert_eq!(kind(dynamic_stitch::<Tensor, Tensor>(&[], &[])), argument);
     assert_eq!(kind(x.top_k(3).map(|pair| pair.0)), argument);
     assert_eq!(kind(x.cumulative_logsumexp(0, true, false)), dtype);

@@ -2,6 +2,8 @@
 //!
 //! Each line is walked through from end to end, so that the result does not depend on the number of threads; lines
 //! beside each other are walked through together.
+mod log_sums;
+
 use super::Shared;
 use super::index::along::expect_axis;
 use super::index::for_shares;
@@ -10,6 +12,7 @@ use super::strided::CHUNK;
 use crate::array::Uninit;
 use crate::isa::dispatch_for;
 use crate::{Array, DType, Element, Error, ErrorKind, Float, Kernel, Result, with_dtype, with_float};
+use log_sums::LogSums;
 use std::marker::PhantomData;
 
 /// Lines that are walked through together.
@@ -34,24 +37,6 @@ impl Scan {
             Scan::Prod => "cumprod",
             Scan::LogSumExp => "cumulative_logsumexp",
         }
-    }
-}
-
-/// `log(eᵃ + eᵇ)`
-#[derive(Clone, Copy)]
-struct LogAddExp;
-
-impl<F: Float> Combine<F> for LogAddExp {
-    const EMPTY: F = F::NEG_INFINITY;
-    #[inline(always)]
-    fn combine(a: F, b: F) -> F {
-        let (high, low) = (a.maximum(b), a.minimum(b));
-        // Of equal infinities the difference is NaN, and either is the result.
-        F::select(
-            high == low,
-            high + F::select(high.is_finite(), F::LN_2, F::ZERO),
-            high + (low - high).exp().ln_1p(),
-        )
     }
 }
 
@@ -84,7 +69,9 @@ pub fn scan(scan: Scan, array: &Array, axis: usize, exclusive: bool, reverse: bo
             with_dtype!(array.dtype(), T => scan_with::<T, Multiply>(&array, axis, exclusive, reverse))
         }
         Scan::LogSumExp => with_float!(op, array.dtype(), T => {
-            scan_with::<T, LogAddExp>(&array, axis, exclusive, reverse)
+            scan_lines::<T>(&array, axis, reverse, |from, to, n, step, width, _| {
+                dispatch_for::<T, _>(LogSums { from, to, n, step, width, exclusive });
+            })
         }),
     }
 }

@@ -25,30 +25,14 @@ struct Segment {
 
 impl Op for Segment {
     fn name(&self) -> &'static str {
-        let sorted = self.segments == Segments::Sorted;
-        match self.how {
-            Scatter::Mul => "unsorted_segment_prod",
-            Scatter::Min => {
-                if sorted {
-                    "segment_min"
-                } else {
-                    "unsorted_segment_min"
-                }
-            }
-            Scatter::Max => {
-                if sorted {
-                    "segment_max"
-                } else {
-                    "unsorted_segment_max"
-                }
-            }
-            _ => {
-                if sorted {
-                    "segment_sum"
-                } else {
-                    "unsorted_segment_sum"
-                }
-            }
+        match (self.how, self.segments) {
+            (Scatter::Min, Segments::Sorted) => "segment_min",
+            (Scatter::Max, Segments::Sorted) => "segment_max",
+            (_, Segments::Sorted) => "segment_sum",
+            (Scatter::Mul, _) => "unsorted_segment_prod",
+            (Scatter::Min, _) => "unsorted_segment_min",
+            (Scatter::Max, _) => "unsorted_segment_max",
+            (_, _) => "unsorted_segment_sum",
         }
     }
     fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
@@ -211,18 +195,26 @@ impl Tensor {
     }
 
     /// How many rows each segment has, at least 1, in the shape that broadcasts against sums of `x`.
-    fn segment_sizes(&self, segments: Segments, segment_ids: &Tensor) -> Result<Tensor> {
+    fn segment_sizes(&self, op: &'static str, segments: Segments, segment_ids: &Tensor) -> Result<Tensor> {
         let ones = Tensor::ones(segment_ids.shape(), self.dtype())?;
         let sizes = ones.segment(Scatter::Add, segments, segment_ids)?;
         let single = std::iter::repeat_n(1, self.rank().saturating_sub(segment_ids.rank()));
         let shape: Shape = [sizes.len()].into_iter().chain(single).collect();
-        sizes.maximum(sizes.like("segment_mean", 1.0)?)?.reshape(shape)
+        sizes.maximum(sizes.like(op, 1.0)?)?.reshape(shape)
     }
 
-    fn segment_mean_of(&self, segments: Segments, segment_ids: &Tensor) -> Result<Tensor> {
-        expect_float("segment_mean", self.dtype())?;
-        let sums = self.segment(Scatter::Add, segments, segment_ids)?;
-        Ok(sums / self.segment_sizes(segments, segment_ids)?)
+    /// Sums divided by a function of the sizes.
+    fn segment_average(
+        &self,
+        op: &'static str,
+        segments: Segments,
+        segment_ids: &Tensor,
+        divisor: fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        expect_float(op, self.dtype())?;
+        let in_place = |error: Error| error.context(op);
+        let sums = self.segment(Scatter::Add, segments, segment_ids).map_err(in_place)?;
+        Ok(sums / divisor(&self.segment_sizes(op, segments, segment_ids)?)?)
     }
 
     /// The sums of the rows of each segment (`tf.math.segment_sum`).
@@ -246,7 +238,7 @@ impl Tensor {
     /// # Errors
     /// As [`segment_sum`](Tensor::segment_sum); `ErrorKind::DType`, if the elements are not floating-point numbers.
     pub fn segment_mean(&self, segment_ids: impl AsTensor) -> Result<Tensor> {
-        self.segment_mean_of(Segments::Sorted, &segment_ids.as_tensor())
+        self.segment_average("segment_mean", Segments::Sorted, &segment_ids.as_tensor(), |n| Ok(n.clone()))
     }
 
     /// The smallest elements of the rows of each segment (`tf.math.segment_min`). Elements that are equally small share the
@@ -290,7 +282,8 @@ impl Tensor {
     /// As [`unsorted_segment_sum`](Tensor::unsorted_segment_sum); `ErrorKind::DType`, if the elements are not
     /// floating-point numbers.
     pub fn unsorted_segment_mean(&self, segment_ids: impl AsTensor, num_segments: usize) -> Result<Tensor> {
-        self.segment_mean_of(Segments::Unsorted(num_segments), &segment_ids.as_tensor())
+        let (op, segments) = ("unsorted_segment_mean", Segments::Unsorted(num_segments));
+        self.segment_average(op, segments, &segment_ids.as_tensor(), |n| Ok(n.clone()))
     }
 
     /// The sums of the rows of each segment, divided by the square root of their number
@@ -299,9 +292,8 @@ impl Tensor {
     /// # Errors
     /// As [`unsorted_segment_mean`](Tensor::unsorted_segment_mean).
     pub fn unsorted_segment_sqrt_n(&self, segment_ids: impl AsTensor, num_segments: usize) -> Result<Tensor> {
-        expect_float("unsorted_segment_sqrt_n", self.dtype())?;
-        let (segments, ids) = (Segments::Unsorted(num_segments), segment_ids.as_tensor());
-        Ok(self.segment(Scatter::Add, segments, &ids)? / self.segment_sizes(segments, &ids)?.sqrt()?)
+        let (op, segments) = ("unsorted_segment_sqrt_n", Segments::Unsorted(num_segments));
+        self.segment_average(op, segments, &segment_ids.as_tensor(), Tensor::sqrt)
     }
 
     /// The smallest elements of the rows of each segment (`tf.math.unsorted_segment_min`); the largest finite value for

@@ -1,8 +1,10 @@
 //! Rows that are combined with those of a target, in a fixed order.
 use super::{as_i64, for_shares};
+use crate::isa::dispatch_for;
 use crate::kernels::Shared;
 use crate::kernels::strided::CHUNK;
-use crate::{Array, Error, ErrorKind, Map, Number, Result, Shape, with_dtype};
+use crate::{Array, Error, ErrorKind, Kernel, Map, Number, Result, Shape, with_dtype};
+use std::ops::Range;
 
 /// Columns that one thread combines at a time.
 const STRIP: usize = 512;
@@ -90,27 +92,63 @@ pub fn scatter(how: Scatter, target: &mut Array, indices: &Array, rows: &Array) 
     with_dtype!(target.dtype(), T => {
         let to = Shared::new(target.make_mut::<T>()?.as_mut_ptr());
         let from: &[T] = rows.as_slice().expect("contiguous rows");
-        // Each thread goes through all rows in order, for some of the columns.
         if from.is_empty() {
             return Ok(());
         }
-        let strips = width.div_ceil(STRIP);
-        for_shares(strips, CHUNK.div_ceil(places.len() * width.min(STRIP)), |strip| {
+        // Each thread goes through all rows in order, for some of the columns.
+        for_shares(width.div_ceil(STRIP), CHUNK.div_ceil(places.len() * width.min(STRIP)), |strip| {
             let columns = strip * STRIP..width.min((strip + 1) * STRIP);
-            for (i, &place) in places.iter().enumerate().filter(|(_, place)| **place >= 0) {
-                let row = &from[i * width..][columns.clone()];
-                // SAFETY: the index is a row of the target; no other thread writes these columns.
-                let old = unsafe {
-                    let first = to.get().add(place as usize * width + columns.start);
-                    std::slice::from_raw_parts_mut(first, row.len())
-                };
-                for (old, &new) in old.iter_mut().zip(row) {
-                    *old = how.eval([*old, new]);
-                }
-            }
+            dispatch_for::<T, _>(Columns { how, to: to.get(), from, places, width, columns });
         });
         Ok(())
     })
+}
+
+/// Combines some columns of all rows.
+struct Columns<'a, T> {
+    how: Scatter,
+    to: *mut T,
+    from: &'a [T],
+    places: &'a [i64],
+    width: usize,
+    columns: Range<usize>,
+}
+
+impl<T: Number> Kernel for Columns<'_, T> {
+    type Output = ();
+    /// With a loop of its own for each way.
+    #[inline(always)]
+    fn run(self) {
+        match self.how {
+            Scatter::Add => self.combine(Scatter::Add),
+            Scatter::Sub => self.combine(Scatter::Sub),
+            Scatter::Mul => self.combine(Scatter::Mul),
+            Scatter::Min => self.combine(Scatter::Min),
+            Scatter::Max => self.combine(Scatter::Max),
+            Scatter::Update => self.combine(Scatter::Update),
+        }
+    }
+}
+
+impl<T: Number> Columns<'_, T> {
+    #[inline(always)]
+    fn combine(self, how: Scatter) {
+        let Columns { to, from, places, width, columns, .. } = self;
+        for (i, &place) in places.iter().enumerate() {
+            if place < 0 {
+                continue;
+            }
+            let row = &from[i * width..][columns.clone()];
+            // SAFETY: the place is a row of the target; no other thread writes these columns.
+            let old = unsafe {
+                let first = to.add(place as usize * width + columns.start);
+                std::slice::from_raw_parts_mut(first, row.len())
+            };
+            for j in 0..row.len() {
+                old[j] = how.eval([old[j], row[j]]);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
