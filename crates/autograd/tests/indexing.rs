@@ -232,6 +232,13 @@ fn rows_alone_have_a_sparse_gradient() {
     let y = x.gather_nd(column(&[2, 2]), 0).unwrap();
     let gradient = tape.gradient(&y, &x).unwrap().unwrap();
     assert_eq!(gradient.as_sparse().unwrap().indices().to_vec::<i64>().unwrap(), [2, 2]);
+    let dense: [Function; 2] =
+        [|x| x.repeat(&[1, 0, 2], 0), |x| x.boolean_mask(Tensor::from_vec([3], vec![true, false, true])?, 0)];
+    for f in dense {
+        let tape = GradientTape::new();
+        let x = tape.watch(&Tensor::zeros([3, 2], slalom_array::DType::F32).unwrap());
+        assert!(tape.gradient(&f(&x).unwrap(), &x).unwrap().unwrap().as_dense().is_some());
+    }
 }
 
 #[test]
