@@ -262,7 +262,7 @@ mod tests {
             let inner: usize = shape[axis + 1..].iter().product();
             for kind in [Scan::Sum, Scan::Prod, Scan::LogSumExp] {
                 let got = scan(kind, &array, axis, exclusive, reverse).unwrap().to_vec::<f64>().unwrap();
-                for first in (0..n).filter(|i| i / inner % shape[axis] == 0) {
+                for first in (0..n).filter(|i| (i / inner).is_multiple_of(shape[axis])) {
                     let places: Vec<usize> = (0..shape[axis]).map(|i| first + i * inner).collect();
                     let line: Vec<f64> = places.iter().map(|&i| x[i]).collect();
                     for (&i, want) in places.iter().zip(of_line(kind, &line, exclusive, reverse)) {

@@ -157,6 +157,8 @@ mod tests {
     use crate::DType;
     use proptest::prelude::*;
 
+    type Combine = fn(i32, i32) -> i32;
+
     proptest! {
         #[test]
         fn each_way_matches_a_loop(
@@ -170,7 +172,7 @@ mod tests {
                 array = array.transpose(&[1, 0]).unwrap().copy().unwrap().transpose(&[1, 0]).unwrap();
             }
             let start: Vec<i32> = (0..4 * width as i32).map(|i| i * 7 % 5 - 2).collect();
-            let ways: [(Scatter, fn(i32, i32) -> i32); 6] = [
+            let ways: [(Scatter, Combine); 6] = [
                 (Scatter::Add, i32::wrapping_add), (Scatter::Sub, i32::wrapping_sub), (Scatter::Mul, i32::wrapping_mul),
                 (Scatter::Min, Ord::min), (Scatter::Max, Ord::max), (Scatter::Update, |_, new| new),
             ];
