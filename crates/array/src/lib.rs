@@ -17,6 +17,10 @@ pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use float::Float;
 pub use isa::{Isa, Kernel, dispatch};
+pub use kernels::conv::{
+    Convolution, bias_relu_grad, conv, conv_filter_grad, conv_input_grad, extract_patches,
+    extract_patches_grad,
+};
 pub use kernels::elementwise::{Map, map, map_assign};
 pub use kernels::gemm::FusedActivation;
 pub use kernels::index::{
@@ -25,13 +29,16 @@ pub use kernels::index::{
 };
 pub use kernels::linalg;
 pub use kernels::matmul::matmul;
+pub use kernels::pool::{avg_pool, avg_pool_grad, max_pool, max_pool_grad, max_pool_pick};
 pub use kernels::reduce::{Reduction, argmax, argmin, reduce, reduce_map, sum_to};
 pub use kernels::scan::{Scan, linear_scan, scan};
+pub use kernels::resize::{Interpolation, resize, resize_grad};
 pub use kernels::softmax::{
     log_softmax, log_softmax_grad, logsumexp, softmax, softmax_cross_entropy, softmax_cross_entropy_grad,
     softmax_grad, sparse_softmax_cross_entropy, sparse_softmax_cross_entropy_grad,
 };
 pub use kernels::sort::{argsort, search_sorted, top_k, unique};
+pub use kernels::window::{Padding, Windows};
 pub use number::Number;
 pub use random::{Generator, Integer, Philox};
 pub use shape::Shape;

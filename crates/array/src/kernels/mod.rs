@@ -1,16 +1,20 @@
 //! The kernels.
 #![allow(clippy::needless_range_loop)] // several arrays are walked over in step
 
+pub(crate) mod conv;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod index;
 pub mod linalg;
 pub(crate) mod matmul;
+pub(crate) mod pool;
 pub(crate) mod reduce;
 pub(crate) mod scan;
+pub(crate) mod resize;
 pub(crate) mod softmax;
 pub(crate) mod sort;
 pub(crate) mod strided;
+pub(crate) mod window;
 
 /// A pointer that the chunks of a kernel share. Whoever uses it answers for the absence of races.
 #[derive(Clone, Copy)]

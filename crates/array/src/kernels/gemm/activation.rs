@@ -22,9 +22,14 @@ impl FusedActivation {
 
 /// Applies `activation` to a finished segment of a row, which is still in the cache. It must treat each element
 /// alike wherever it lies, because where a row is cut is not part of the result.
-pub(super) fn apply<T: Copy + PartialOrd + num_traits::Zero>(activation: FusedActivation, row: &mut [T]) {
+pub(in crate::kernels) fn apply<T: Copy + PartialOrd + num_traits::Zero>(
+    activation: FusedActivation,
+    row: &mut [T],
+) {
     match activation {
         FusedActivation::Linear => {}
-        FusedActivation::Relu => row.iter_mut().filter(|x| **x < T::zero()).for_each(|x| *x = T::zero()),
+        FusedActivation::Relu => {
+            row.iter_mut().for_each(|x| *x = if *x < T::zero() { T::zero() } else { *x })
+        }
     }
 }

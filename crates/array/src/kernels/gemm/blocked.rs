@@ -144,6 +144,9 @@ unsafe fn block<T: Float>(
                 for i in steps(height, plan.mr) {
                     tiles[plan.mr.min(height - i) - 1](&Tile {
                         k: kc,
+                        segments: 1,
+                        a_jump: 0,
+                        b_jump: 0,
                         a: a.at.offset(i as isize * a.panel),
                         a_row: a.row,
                         a_step: a.step,

@@ -8,7 +8,7 @@ use super::x86::{Avx2, Avx512};
 use crate::Isa;
 
 /// The kernels for one element type and instruction set.
-pub(super) struct Kernels<T: 'static> {
+pub(in crate::kernels) struct Kernels<T: 'static> {
     /// Elements in a vector.
     pub lanes: usize,
     /// `tiles[v - 1][r - 1]` computes tiles of `r` rows and `v` vectors. The wider, the fewer rows.
@@ -21,7 +21,9 @@ pub(super) struct Kernels<T: 'static> {
 }
 
 /// Element types that have vector kernels.
-pub(super) trait Float: Copy + Send + Sync + num_traits::Float + 'static {
+pub(in crate::kernels) trait Float:
+    Copy + Send + Sync + num_traits::Float + 'static
+{
     /// The kernels for an instruction set that the processor has.
     fn kernels(isa: Isa) -> &'static Kernels<Self>;
 }

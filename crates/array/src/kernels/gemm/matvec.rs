@@ -17,7 +17,7 @@ const MAX_LANES: usize = 16;
 
 /// `y = A x`, for some rows of `A`.
 #[derive(Clone, Copy)]
-pub(super) struct MatVec<T> {
+pub(in crate::kernels) struct MatVec<T> {
     pub rows: usize,
     pub k: usize,
     /// The first element of `A`.
@@ -38,7 +38,7 @@ pub(super) struct MatVec<T> {
 ///
 /// # Safety
 /// The instruction set is there; the pointers are valid as described in [`MatVec`].
-pub(super) type MatVecFn<T> = unsafe fn(&MatVec<T>);
+pub(in crate::kernels) type MatVecFn<T> = unsafe fn(&MatVec<T>);
 
 impl<T: num_traits::Float> MatVec<T> {
     #[inline(always)]

@@ -5,19 +5,19 @@
 //! any number of threads, and transposed or otherwise strided operands give the bits of contiguous ones.
 //!
 //! After K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008.
-mod activation;
+pub(in crate::kernels) mod activation;
 mod batch;
 mod blocked;
 mod integer;
-mod kernels;
+pub(in crate::kernels) mod kernels;
 mod matvec;
-mod pack;
+pub(in crate::kernels) mod pack;
 mod plan;
-mod scratch;
+pub(in crate::kernels) mod scratch;
 mod simd;
 #[cfg(test)]
 mod tests;
-mod tile;
+pub(in crate::kernels) mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

@@ -3,7 +3,7 @@ use super::simd::Simd;
 
 /// A part of an operand that becomes a panel of vectors across `width`: element `(p, i)` of the panel is
 /// `from[i * across + p * along]`, and goes to `to[p * step + i]`.
-pub(super) struct Panel<T> {
+pub(in crate::kernels) struct Panel<T> {
     pub from: *const T,
     pub across: isize,
     pub along: isize,
@@ -17,7 +17,7 @@ pub(super) struct Panel<T> {
 ///
 /// # Safety
 /// The instruction set is there; the source is valid, and the destination for `k * step` elements and one vector.
-pub(super) type PackFn<T> = unsafe fn(&Panel<T>);
+pub(in crate::kernels) type PackFn<T> = unsafe fn(&Panel<T>);
 
 /// Fills a panel. Columns from `width` to `step` hold anything.
 #[inline(always)]

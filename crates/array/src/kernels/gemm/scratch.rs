@@ -3,10 +3,10 @@ use crate::memory::{self, Header};
 use std::ptr::NonNull;
 
 /// Uninitialized memory, aligned to cache lines, that goes back to the pool when it is dropped.
-pub(super) struct Scratch(NonNull<Header>);
+pub(in crate::kernels) struct Scratch(NonNull<Header>);
 
 impl Scratch {
-    pub(super) fn as_mut_ptr<T>(&self) -> *mut T {
+    pub(in crate::kernels) fn as_mut_ptr<T>(&self) -> *mut T {
         memory::data(self.0).cast()
     }
 }
@@ -22,7 +22,7 @@ impl Drop for Scratch {
 ///
 /// # Panics
 /// If the system has no memory for them.
-pub(super) fn scratch<T>(len: usize) -> Scratch {
+pub(in crate::kernels) fn scratch<T>(len: usize) -> Scratch {
     let bytes = len.saturating_mul(size_of::<T>());
     Scratch(memory::acquire(bytes).unwrap_or_else(|error| panic!("{error}")))
 }

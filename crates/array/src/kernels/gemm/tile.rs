@@ -2,9 +2,13 @@
 use super::simd::Simd;
 
 /// One tile of `C`: its rows are in the function that computes it, its columns are at most the kernel's width.
-pub(super) struct Tile<T> {
-    /// Steps along the summed dimension.
+pub(in crate::kernels) struct Tile<T> {
+    /// Steps along the summed dimension, in each segment of it.
     pub k: usize,
+    /// Segments of the summed dimension; in each, both operands begin so much farther on.
+    pub segments: usize,
+    pub a_jump: isize,
+    pub b_jump: isize,
     /// Element `(i, p)` of the left operand is at `a + i * a_row + p * a_step`.
     pub a: *const T,
     pub a_row: isize,
@@ -29,7 +33,7 @@ pub(super) struct Tile<T> {
 ///
 /// # Safety
 /// The instruction set is there; the pointers are valid as described in [`Tile`].
-pub(super) type TileFn<T> = unsafe fn(&Tile<T>);
+pub(in crate::kernels) type TileFn<T> = unsafe fn(&Tile<T>);
 
 /// How many rows ahead the right operand is asked for.
 const AHEAD: isize = 16;
@@ -58,28 +62,33 @@ pub(super) unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &Tile<S:
                 S::prefetch(t.c.wrapping_add(i * t.c_step + t.columns - 1));
             }
         }
-        let (mut a, mut b) = (t.a, t.b);
-        let mut ahead = b.wrapping_offset(t.b_step.wrapping_mul(AHEAD));
+        let (mut a_segment, mut b_segment) = (t.a, t.b);
         let first_row = t.a_step.wrapping_mul(AHEAD);
         let last_row = first_row.wrapping_add((MR as isize - 1).wrapping_mul(t.a_row));
         let mut row_ahead = first_row;
-        for _ in 0..t.k {
-            let mut row = [S::zero(); NV];
-            for (j, x) in row.iter_mut().enumerate() {
-                *x = load(b, j);
-                S::prefetch(ahead.wrapping_add(j * S::LANES));
-            }
-            ahead = ahead.wrapping_offset(t.b_step);
-            S::prefetch(a.wrapping_offset(row_ahead));
-            row_ahead = if row_ahead == last_row { first_row } else { row_ahead.wrapping_add(t.a_row) };
-            for (i, acc) in acc.iter_mut().enumerate() {
-                let x = S::splat(a.wrapping_offset(i as isize * t.a_row));
-                for (acc, &y) in acc.iter_mut().zip(&row) {
-                    *acc = S::mul_add(x, y, *acc);
+        for _ in 0..t.segments {
+            let (mut a, mut b) = (a_segment, b_segment);
+            let mut ahead = b.wrapping_offset(t.b_step.wrapping_mul(AHEAD));
+            for _ in 0..t.k {
+                let mut row = [S::zero(); NV];
+                for (j, x) in row.iter_mut().enumerate() {
+                    *x = load(b, j);
+                    S::prefetch(ahead.wrapping_add(j * S::LANES));
                 }
+                ahead = ahead.wrapping_offset(t.b_step);
+                S::prefetch(a.wrapping_offset(row_ahead));
+                row_ahead = if row_ahead == last_row { first_row } else { row_ahead.wrapping_add(t.a_row) };
+                for (i, acc) in acc.iter_mut().enumerate() {
+                    let x = S::splat(a.wrapping_offset(i as isize * t.a_row));
+                    for (acc, &y) in acc.iter_mut().zip(&row) {
+                        *acc = S::mul_add(x, y, *acc);
+                    }
+                }
+                a = a.wrapping_offset(t.a_step);
+                b = b.wrapping_offset(t.b_step);
             }
-            a = a.wrapping_offset(t.a_step);
-            b = b.wrapping_offset(t.b_step);
+            a_segment = a_segment.wrapping_offset(t.a_jump);
+            b_segment = b_segment.wrapping_offset(t.b_jump);
         }
         if !t.bias.is_null() {
             for j in 0..NV {
