@@ -17,12 +17,14 @@ pub use op::{Gradients, Op, Outputs, Saves, Vjp, apply, apply_many, defer};
 #[doc(hidden)]
 pub use ops::arithmetic::operators;
 pub use ops::concat::{concat, stack};
+pub use ops::conv::ConvOptions;
 pub use ops::einsum::einsum;
 pub use ops::layout::{Indexing, meshgrid};
 pub use ops::norms::{clip_by_global_norm, global_norm};
 pub use ops::scatter::{dynamic_stitch, scatter_nd};
 pub use ops::sort::{Direction, UniqueElements};
 pub use session::{VariableId, forget_variable, next_version, read_variable};
+pub use slalom_array::{Interpolation, Padding};
 pub use sources::{Source, SourceKey, Sources, Targets};
 pub use tape::{AnyTape, GradientOptions, GradientTape, PersistentGradientTape, UnconnectedGradients};
 pub use tensor::{AsTensor, Tensor};

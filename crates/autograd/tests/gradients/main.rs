@@ -3,6 +3,7 @@ mod cases;
 mod contractions;
 mod indexing;
 mod layouts;
+mod conv;
 mod linalg;
 mod norms;
 mod scans;

@@ -99,6 +99,7 @@ pub(crate) fn table() -> Vec<Row> {
     [
         arithmetic(),
         bivariate(),
+        crate::conv::rows(),
         unary(),
         elementary(),
         activations(),
