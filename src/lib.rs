@@ -10,10 +10,11 @@ pub use slalom_array::{
     Array, DType, Element, Error, ErrorKind, FusedActivation, Generator, Isa, Result, Shape, memory,
 };
 pub use slalom_autograd::{
-    AsTensor, Direction, Gradient, GradientCheck, GradientOptions, GradientReport, GradientTape, Gradients,
-    IndexedSlices, Indexing, Op, Outputs, PersistentGradientTape, Plan, Saves, Source, Sources, Targets,
-    Tensor, Trace, UnconnectedGradients, UniqueElements, Vjp, apply, apply_many, check_gradients,
-    clip_by_global_norm, concat, dynamic_stitch, einsum, global_norm, meshgrid, scatter_nd, stack,
+    AsTensor, ConvOptions, Direction, Gradient, GradientCheck, GradientOptions, GradientReport, GradientTape,
+    Gradients, IndexedSlices, Indexing, Interpolation, Op, Outputs, Padding, PersistentGradientTape, Plan,
+    Saves, Source, Sources, Targets, Tensor, Trace, UnconnectedGradients, UniqueElements, Vjp, apply,
+    apply_many, check_gradients, clip_by_global_norm, concat, dynamic_stitch, einsum, global_norm, meshgrid,
+    scatter_nd, stack,
 };
 pub use slalom_nn::{Activation, Layer, Sequential, layers, losses};
 pub use slalom_optim::{MinimizeOp, Optimizer, Report, config, schedules};
@@ -36,13 +37,13 @@ pub mod kernels {
 
 /// What most programs use.
 pub mod prelude {
-    pub use crate::layers::Dense;
+    pub use crate::layers::{Conv2D, Dense, Flatten, MaxPooling2D};
     pub use crate::losses::{
         CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy, mse,
     };
     pub use crate::optimizers::{Adam, Sgd};
     pub use crate::{
-        Activation, Array, AsTensor, DType, FusedActivation, Generator, Gradient, GradientTape,
-        IndexedSlices, Layer, Optimizer, Sequential, Tensor, Trace, Variable,
+        Activation, Array, AsTensor, ConvOptions, DType, FusedActivation, Generator, Gradient, GradientTape,
+        IndexedSlices, Layer, Optimizer, Padding, Sequential, Tensor, Trace, Variable,
     };
 }

@@ -112,6 +112,34 @@ fn w5(row: &str) -> Made {
     }))
 }
 
+/// `n` labels below 10.
+fn labels(n: usize) -> slalom::Result<Tensor> {
+    Tensor::from_vec([n], randint(n, 10, 1).into_iter().map(|y| y as i32).collect())
+}
+
+fn w6(mode: &str) -> Made {
+    let (x, y) = (tensor(&[64, 28, 28, 1], 1, 1.0)?, labels(64)?);
+    // As PyTorch begins: deviations near those of its uniform distributions.
+    let layer = |shape: &[usize], seed: u64| -> slalom::Result<[Variable; 2]> {
+        let inputs: usize = shape[..shape.len() - 1].iter().product();
+        let scale = (3.0 * inputs as f32).sqrt().recip();
+        Ok([variable(shape, seed, scale)?, zeros(shape[shape.len() - 1])?])
+    };
+    let ([k1, c1], [k2, c2]) = (layer(&[3, 3, 1, 32], 2)?, layer(&[3, 3, 32, 64], 3)?);
+    let ([w1, b1], [w2, b2]) = (layer(&[9216, 128], 4)?, layer(&[128, 10], 5)?);
+    let variables = [&k1, &c1, &k2, &c2, &w1, &b1, &w2, &b2].map(Variable::clone).to_vec();
+    let options = ConvOptions::new();
+    let loss = move || {
+        let h = x.convolution_with(&k1, Some(&c1.value()), FusedActivation::Relu, &options)?;
+        let h = h.convolution_with(&k2, Some(&c2.value()), FusedActivation::Relu, &options)?;
+        let h = h.max_pool(&[2], &[2], &Padding::Valid)?.reshape([64, 9216])?;
+        let h = h.linear(&w1, Some(&b1.value()), FusedActivation::Relu)?;
+        let logits = h.linear(&w2, Some(&b2.value()), FusedActivation::Linear)?;
+        logits.sparse_softmax_cross_entropy_with_logits(&y)?.mean()
+    };
+    train(mode, Optimizer::new(Adam::new(1e-3))?, variables, loss)
+}
+
 fn w7(mode: &str, kind: &str) -> Made {
     let (rows, bags, bag) = (200_000, 1024, 16);
     let (table, w, b) = (variable(&[rows, 64], 1, 1.0)?, variable(&[64, 1], 2, 0.1)?, zeros(1)?);
@@ -185,6 +213,7 @@ fn make(mode: &str, row: &str) -> Result<Work, String> {
         "W3.b1024" => w3(mode, 1024),
         _ if row.starts_with("W4") => return w4(&row[3..]),
         _ if row.starts_with("W5") => w5(row),
+        "W6" => w6(mode),
         "W7.sgd" | "W7.adam" | "W7.lazy_adam" => w7(mode, &row[3..]),
         "W9" => w9(),
         "W12" => w12(mode),

@@ -31,8 +31,8 @@ pub use kernels::linalg;
 pub use kernels::matmul::matmul;
 pub use kernels::pool::{avg_pool, avg_pool_grad, max_pool, max_pool_grad, max_pool_pick};
 pub use kernels::reduce::{Reduction, argmax, argmin, reduce, reduce_map, sum_to};
-pub use kernels::scan::{Scan, linear_scan, scan};
 pub use kernels::resize::{Interpolation, resize, resize_grad};
+pub use kernels::scan::{Scan, linear_scan, scan};
 pub use kernels::softmax::{
     log_softmax, log_softmax_grad, logsumexp, softmax, softmax_cross_entropy, softmax_cross_entropy_grad,
     softmax_grad, sparse_softmax_cross_entropy, sparse_softmax_cross_entropy_grad,

@@ -70,6 +70,9 @@ fn attribute_of(whole: &Expr, of: &Expr, attribute: &str, names: &Names) -> Resu
 
 fn call(function: &Expr, arguments: &[Argument], names: &Names) -> Result<Object, Failure> {
     let name = syntax::dotted(function).ok_or("a call of something without a name")?;
+    if name == "grouped" {
+        return grouped(arguments, names);
+    }
     let mut given = Arguments { positional: Default::default(), keywords: Vec::new() };
     for argument in arguments {
         match argument {
@@ -84,6 +87,24 @@ fn call(function: &Expr, arguments: &[Argument], names: &Names) -> Result<Object
     let value = function(&mut given).map_err(|failure| failure.within(&name))?;
     given.finish().map_err(|failure| failure.within(&name))?;
     Ok(value)
+}
+
+/// `grouped(lambda p, q: f(p, q, ..), x, w, groups)`: `f` of `x` and `w` in so many groups.
+fn grouped(arguments: &[Argument], names: &Names) -> Result<Object, Failure> {
+    use Argument::{Keyword, Positional};
+    let [Positional(Expr::Lambda(parameters, body)), Positional(x), Positional(w), Positional(groups)] =
+        arguments
+    else {
+        return Err("groups of something else".into());
+    };
+    let ([p, q], Expr::Call(function, given)) = (&parameters[..], &**body) else {
+        return Err("groups of something else than a call".into());
+    };
+    let mut names = names.clone();
+    names.extend([(p.clone(), evaluate(x, &names)?), (q.clone(), evaluate(w, &names)?)]);
+    let given: Vec<Argument> =
+        given.iter().cloned().chain([Keyword("groups".to_owned(), groups.clone())]).collect();
+    call(function, &given, &names)
 }
 
 /// `list[i]` or `tensor[subscripts]`.

@@ -18,6 +18,8 @@ pub(crate) enum Object {
     Text(String),
     DType(DType),
     Tensor(Tensor),
+    /// Filters whose cells are so far apart along each axis.
+    Dilated(Tensor, Vec<usize>),
     List(Vec<Object>),
 }
 
@@ -120,6 +122,12 @@ impl Arguments {
             Some(i) => Some(self.keywords.swap_remove(i).1),
             None => self.positional.pop_front(),
         }
+    }
+
+    /// A parameter that has a name only.
+    pub(crate) fn keyword(&mut self, name: &str) -> Option<Object> {
+        let found = self.keywords.iter().position(|(keyword, _)| keyword == name);
+        found.map(|i| self.keywords.swap_remove(i).1)
     }
 
     pub(crate) fn take(&mut self, name: &str) -> Result<Object, Failure> {

@@ -1,9 +1,9 @@
 //! Every op of the crate against finite differences, in first and second order.
 mod cases;
 mod contractions;
+mod conv;
 mod indexing;
 mod layouts;
-mod conv;
 mod linalg;
 mod norms;
 mod scans;

@@ -1,6 +1,7 @@
 //! The dense layer.
+use super::parameter::Parameter;
 use crate::{Activation, Layer};
-use slalom_array::{DType, Error, ErrorKind, Result, Shape};
+use slalom_array::{DType, Error, ErrorKind, Result};
 use slalom_autograd::Tensor;
 use slalom_variable::initializers::{GlorotUniform, Initializer, Zeros};
 use slalom_variable::{Constraint, Variable};
@@ -42,36 +43,10 @@ pub struct Dense {
     variables: OnceLock<Variables>,
 }
 
-/// How a variable is made.
-struct Parameter {
-    initializer: Arc<dyn Initializer>,
-    constraint: Option<Arc<dyn Constraint>>,
-}
-
 /// What the first call makes.
 struct Variables {
     kernel: Variable,
     bias: Option<Variable>,
-}
-
-impl Parameter {
-    fn new(initializer: impl Initializer + 'static) -> Parameter {
-        Parameter { initializer: Arc::new(initializer), constraint: None }
-    }
-
-    fn variable(&self, name: String, shape: Shape, dtype: DType) -> Result<Variable> {
-        let value = self.initializer.initialize(&shape, dtype).map_err(|error| error.context(&name))?;
-        if *value.shape() != shape || value.dtype() != dtype {
-            let expected = format!("an initial value of shape {shape} and type {dtype}");
-            let got = format!("shape {} and type {}", value.shape(), value.dtype());
-            return Err(Error::new(ErrorKind::Shape, name, expected, got));
-        }
-        let variable = Variable::new(value).named(name);
-        Ok(match &self.constraint {
-            Some(constraint) => variable.constrained(constraint.clone()),
-            None => variable,
-        })
-    }
 }
 
 impl Dense {

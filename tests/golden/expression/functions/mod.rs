@@ -4,6 +4,7 @@ mod indexing;
 mod linalg;
 mod reductions;
 mod shapes;
+mod spatial;
 mod special;
 
 pub(crate) use elementwise::{of_scalar, of_tensors, with_scalar};
@@ -23,6 +24,7 @@ pub(crate) fn find(name: &str) -> Option<Function> {
         linalg::TABLE,
         reductions::TABLE,
         shapes::TABLE,
+        spatial::TABLE,
         special::TABLE,
     ];
     tables.into_iter().flatten().find(|(known, _)| *known == name).map(|row| row.1)
