@@ -4,7 +4,10 @@ use crate::runner::{Case, Failure};
 use crate::tensors::{compare, compare_gradient, tensor};
 use slalom_autograd::{GradientOptions, GradientTape};
 use slalom_nn::losses::{
-    CategoricalCrossentropy, Loss, MeanSquaredError, Reduction, SparseCategoricalCrossentropy,
+    BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy, CategoricalFocalCrossentropy,
+    CategoricalHinge, CosineSimilarity, Hinge, Huber, KLDivergence, LogCosh, Loss, MeanAbsoluteError,
+    MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError, Poisson, Reduction,
+    SparseCategoricalCrossentropy, SquaredHinge,
 };
 
 pub(crate) fn requires(case: &Case<'_>) -> Result<Vec<String>, Failure> {
@@ -39,7 +42,43 @@ fn loss(case: &Case<'_>) -> Result<Box<dyn Loss>, Failure> {
     };
     let config = case.fields.object("config")?;
     let loss: Box<dyn Loss> = match case.fields.str("loss")? {
+        "CategoricalHinge" => Box::new(CategoricalHinge::new().reduction(reduction)),
+        "Hinge" => Box::new(Hinge::new().reduction(reduction)),
+        "KLDivergence" => Box::new(KLDivergence::new().reduction(reduction)),
+        "LogCosh" => Box::new(LogCosh::new().reduction(reduction)),
+        "MeanAbsoluteError" => Box::new(MeanAbsoluteError::new().reduction(reduction)),
+        "MeanAbsolutePercentageError" => Box::new(MeanAbsolutePercentageError::new().reduction(reduction)),
         "MeanSquaredError" => Box::new(MeanSquaredError::new().reduction(reduction)),
+        "MeanSquaredLogarithmicError" => Box::new(MeanSquaredLogarithmicError::new().reduction(reduction)),
+        "Poisson" => Box::new(Poisson::new().reduction(reduction)),
+        "SquaredHinge" => Box::new(SquaredHinge::new().reduction(reduction)),
+        "CosineSimilarity" => Box::new(
+            CosineSimilarity::new().axis(config.number_or("axis", -1.0)? as isize).reduction(reduction),
+        ),
+        "Huber" => Box::new(Huber::new().delta(config.number_or("delta", 1.0)?).reduction(reduction)),
+        "BinaryCrossentropy" => Box::new(
+            BinaryCrossentropy::new()
+                .from_logits(config.flag("from_logits")?)
+                .label_smoothing(config.number_or("label_smoothing", 0.0)?)
+                .reduction(reduction),
+        ),
+        "BinaryFocalCrossentropy" => Box::new(
+            BinaryFocalCrossentropy::new()
+                .apply_class_balancing(config.flag("apply_class_balancing")?)
+                .alpha(config.number_or("alpha", 0.25)?)
+                .gamma(config.number_or("gamma", 2.0)?)
+                .from_logits(config.flag("from_logits")?)
+                .label_smoothing(config.number_or("label_smoothing", 0.0)?)
+                .reduction(reduction),
+        ),
+        "CategoricalFocalCrossentropy" => Box::new(
+            CategoricalFocalCrossentropy::new()
+                .alpha(config.number_or("alpha", 0.25)?)
+                .gamma(config.number_or("gamma", 2.0)?)
+                .from_logits(config.flag("from_logits")?)
+                .label_smoothing(config.number_or("label_smoothing", 0.0)?)
+                .reduction(reduction),
+        ),
         "CategoricalCrossentropy" => Box::new(
             CategoricalCrossentropy::new()
                 .from_logits(config.flag("from_logits")?)

@@ -1,12 +1,29 @@
 //! Losses, as `tf.keras.losses` has them.
+mod binary_crossentropy;
 mod categorical_crossentropy;
+mod categorical_focal_crossentropy;
+mod cosine_similarity;
+mod hinge;
+mod huber;
 mod mean_squared_error;
+mod regression;
+mod simple;
 mod sparse_categorical_crossentropy;
 
+pub use binary_crossentropy::{BinaryCrossentropy, BinaryFocalCrossentropy};
 pub use categorical_crossentropy::CategoricalCrossentropy;
+pub use categorical_focal_crossentropy::CategoricalFocalCrossentropy;
+pub use cosine_similarity::{CosineSimilarity, cosine_similarity};
+pub use hinge::{CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge};
+pub use huber::Huber;
 pub use mean_squared_error::{MeanSquaredError, mse};
+pub use regression::{
+    KLDivergence, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredLogarithmicError,
+    Poisson, kl_divergence, log_cosh, mae, mape, msle, poisson,
+};
 pub use sparse_categorical_crossentropy::SparseCategoricalCrossentropy;
 
+use simple::simple_losses;
 use slalom_array::{DType, Result};
 use slalom_autograd::Tensor;
 use std::borrow::Cow;
@@ -108,7 +125,7 @@ fn reduce(losses: Losses, sample_weight: Option<&Tensor>, reduction: Reduction) 
 
 /// The product, or the error of shapes that do not broadcast together.
 fn multiply(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    a.shape().broadcast(b.shape()).map_err(|error| error.context("sample_weight"))?;
+    a.shape().broadcast(b.shape()).map_err(|error| error.context("losses"))?;
     Ok(a * b)
 }
 
