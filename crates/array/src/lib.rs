@@ -17,10 +17,12 @@ pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use float::Float;
 pub use isa::{Isa, Kernel, dispatch};
+pub use kernels::attention::{Attention, attention, attention_grad};
 pub use kernels::conv::{
     Convolution, bias_relu_grad, conv, conv_filter_grad, conv_input_grad, extract_patches,
     extract_patches_grad,
 };
+pub use kernels::dropout::{dropout, dropout_counters};
 pub use kernels::elementwise::{Map, map, map_assign};
 pub use kernels::gemm::FusedActivation;
 pub use kernels::index::{
@@ -29,7 +31,9 @@ pub use kernels::index::{
 };
 pub use kernels::linalg;
 pub use kernels::matmul::matmul;
+pub use kernels::normalization::{batch_norm, batch_norm_grad, layer_norm, layer_norm_grad};
 pub use kernels::pool::{avg_pool, avg_pool_grad, max_pool, max_pool_grad, max_pool_pick};
+pub use kernels::recurrent::{gru, gru_grad, lstm, lstm_grad};
 pub use kernels::reduce::{Reduction, argmax, argmin, reduce, reduce_map, sum_to};
 pub use kernels::resize::{Interpolation, resize, resize_grad};
 pub use kernels::scan::{Scan, linear_scan, scan};

@@ -1,13 +1,17 @@
 //! The kernels.
 #![allow(clippy::needless_range_loop)] // several arrays are walked over in step
 
+pub(crate) mod attention;
 pub(crate) mod conv;
+pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod index;
 pub mod linalg;
 pub(crate) mod matmul;
+pub(crate) mod normalization;
 pub(crate) mod pool;
+pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod resize;
 pub(crate) mod scan;

@@ -3,7 +3,7 @@
 //! A row's largest element is subtracted before anything is exponentiated, so nothing overflows. Strided arrays are
 //! made contiguous first (which [`memory::Stats`](crate::memory::Stats) counts).
 mod cross_entropy;
-mod rows;
+pub(super) mod rows;
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,5 @@
 //! Every op of the crate against finite differences, in first and second order.
+mod attention;
 mod cases;
 mod contractions;
 mod conv;
@@ -7,6 +8,9 @@ mod layouts;
 mod linalg;
 mod norms;
 mod scans;
+mod dropout;
+mod normalization;
+mod recurrent;
 mod table;
 mod threads;
 

@@ -115,6 +115,10 @@ pub(crate) fn table() -> Vec<Row> {
         special(),
         matrices(),
         softmax(),
+        crate::attention::rows(),
+        crate::dropout::rows(),
+        crate::normalization::rows(),
+        crate::recurrent::rows(),
     ]
     .into_iter()
     .flatten()
