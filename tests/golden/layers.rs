@@ -2,11 +2,13 @@
 //!
 //! A layer is one line of [`LAYERS`]: from its arguments to the layer, without its weights, which are assigned after the
 //! first call has made the variables.
+mod sequences;
+
 use crate::fields::Fields;
 use crate::runner::{Case, Failure};
 use crate::tensors::{compare, compare_gradient, tensor};
 use serde_json::Value;
-use slalom_autograd::{GradientOptions, GradientTape, Interpolation, Padding};
+use slalom_autograd::{GradientOptions, GradientTape, Interpolation, Padding, Tensor};
 use slalom_nn::layers::*;
 use slalom_nn::{Activation, Layer};
 
@@ -80,7 +82,7 @@ const LAYERS: &[(&str, Make)] = &[
 
 /// Whether there is a layer of this name, for the table of what is not built.
 pub(crate) fn knows(name: &str) -> bool {
-    LAYERS.iter().any(|(known, _)| *known == name)
+    LAYERS.iter().any(|(known, _)| *known == name) || sequences::knows(name)
 }
 
 /// The layer, and what a case asks for beyond its result and gradients.
@@ -91,49 +93,84 @@ pub(crate) fn requires(case: &Case<'_>) -> Result<Vec<String>, Failure> {
     required.extend(
         kwargs.entries().filter(|(key, _)| key.ends_with("_regularizer")).map(|_| "regularizers".into()),
     );
-    required.extend(
-        ["mask", "initial_state"]
-            .into_iter()
-            .filter(|key| case.fields.optional(key).is_some())
-            .map(String::from),
-    );
+    let carried = ["mask", "initial_state"].into_iter().filter(|key| case.fields.optional(key).is_some());
+    if !sequences::knows(layer) {
+        required.extend(carried.map(String::from));
+    }
     required.extend(case.fields.object("call")?.entries().map(|(key, _)| format!("call({key})")));
     Ok(required)
 }
 
 pub(crate) fn judge(case: &Case<'_>) -> Result<(), Failure> {
     let name = case.fields.str("layer")?;
-    let make =
-        LAYERS.iter().find(|(known, _)| *known == name).ok_or_else(|| format!("unknown layer {name}"))?.1;
     let kwargs = case.fields.object("kwargs")?;
-    let layer = make(&kwargs)?;
+    let made: Box<dyn Called> = match LAYERS.iter().find(|(known, _)| *known == name) {
+        Some((_, make)) => {
+            case.fields.object("call")?.finish()?;
+            Box::new(make(&kwargs)?)
+        }
+        None => sequences::make(name, &kwargs, case)?,
+    };
     kwargs.finish()?;
-    case.fields.object("call")?.finish()?;
-    let [input] = case.fields.list("inputs")? else { return Err("several inputs".into()) };
-    let input = tensor(input)?;
-    layer.forward(&input)?;
-    assign(&*layer, case.fields.list("weights")?)?;
+    let inputs = case.fields.list("inputs")?.iter().map(tensor).collect::<Result<Vec<_>, _>>()?;
+    made.call(&inputs)?;
+    let layer = made.layer();
+    assign(layer, case.fields.list("weights")?)?;
+    for earlier in list(case, "earlier_training_inputs") {
+        layer.call(&tensor(earlier)?, true)?;
+    }
 
     let tape = GradientTape::persistent();
-    let x = tape.watch(&input);
-    let y = layer.forward(&x)?;
-    let ([want], [upstream]) = (case.fields.list("output")?, case.fields.list("upstream")?) else {
-        return Err("several outputs".into());
-    };
-    compare("output", &y, &tensor(want)?, case.tolerance)?;
-    let options = GradientOptions::new().output_gradients([tensor(upstream)?]);
-    let [want] = case.fields.list("input_grads")? else { return Err("several inputs".into()) };
-    let gradient = tape.gradient_with(&y, &x, &options)?;
-    compare_gradient("input gradient", gradient.as_ref(), want, case.tolerance)?;
+    let x: Vec<Tensor> = inputs.iter().map(|input| tape.watch(input)).collect();
+    let y = made.call(&x)?;
+    let (want, upstream) = (case.fields.list("output")?, case.fields.list("upstream")?);
+    if y.len() != want.len() {
+        return Err(format!("{} outputs, want {}", y.len(), want.len()).into());
+    }
+    for (y, want) in y.iter().zip(want) {
+        compare("output", y, &tensor(want)?, case.tolerance)?;
+    }
+    let upstream = upstream.iter().map(tensor).collect::<Result<Vec<_>, _>>()?;
+    let options = GradientOptions::new().output_gradients(upstream);
+    for (gradient, want) in tape.gradient_with(&y, &x, &options)?.iter().zip(case.fields.list("input_grads")?)
+    {
+        compare_gradient("input gradient", gradient.as_ref(), want, case.tolerance)?;
+    }
     let want: Vec<&Value> = case.fields.list("weight_grads")?.iter().collect();
-    let gradients = tape.gradient_with(&y, &layer.variables(), &options)?;
+    let variables = layer.variables();
+    let gradients = tape.gradient_with(&y, &variables, &options)?;
     if gradients.len() != want.len() {
         return Err(format!("{} weights, want {}", gradients.len(), want.len()).into());
     }
-    for ((gradient, want), variable) in gradients.iter().zip(want).zip(layer.variables()) {
+    for ((gradient, want), variable) in gradients.iter().zip(want).zip(&variables) {
         compare_gradient(variable.name(), gradient.as_ref(), want, case.tolerance)?;
     }
+    for (variable, want) in variables.iter().zip(list(case, "weights_after")) {
+        compare(variable.name(), &variable.array().into(), &tensor(want)?, case.tolerance)?;
+    }
     Ok(())
+}
+
+/// A layer, and how a case calls it.
+trait Called {
+    fn layer(&self) -> &dyn Layer;
+    fn call(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Failure>;
+}
+
+/// A layer of one input and one output.
+impl Called for Box<dyn Layer> {
+    fn layer(&self) -> &dyn Layer {
+        &**self
+    }
+    fn call(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Failure> {
+        let [input] = inputs else { return Err("several inputs".into()) };
+        Ok(vec![self.forward(input)?])
+    }
+}
+
+/// A list of the case; an absent one is empty.
+fn list<'a>(case: &Case<'a>, key: &str) -> &'a [Value] {
+    case.fields.optional(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// Gives the variables the weights of the case, which are in the same order.
@@ -145,7 +182,7 @@ fn assign(layer: &dyn Layer, weights: &[Value]) -> Result<(), Failure> {
     for (variable, weight) in variables.iter().zip(weights) {
         let fields = Fields::new(weight, "weight")?;
         let name = fields.str("name")?;
-        if variable.name().rsplit('/').next() != Some(name) {
+        if !variable.name().ends_with(&format!("/{name}")) {
             return Err(format!("a weight {}, want {name}", variable.name()).into());
         }
         if variable.is_trainable() != truth(&fields, "trainable", true)? {

@@ -62,6 +62,16 @@ pub trait Layer: Send + Sync {
     /// If the input does not fit.
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
 
+    /// The result in training or in inference; layers that work differently in training (dropout, batch normalization)
+    /// and those that hold layers have more to say than [`forward`](Layer::forward), which is inference.
+    ///
+    /// # Errors
+    /// As [`forward`](Layer::forward).
+    fn call(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        let _ = training;
+        self.forward(x)
+    }
+
     /// All variables, in Keras's order: the order in which the layer made them. Empty before the first call.
     fn variables(&self) -> Vec<Variable>;
 

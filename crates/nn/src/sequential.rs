@@ -90,11 +90,19 @@ impl Layer for Sequential {
     /// # Errors
     /// Those of the layers, with the layer's name in front.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.call(x, false)
+    }
+
+    /// The result of the last layer, where all layers work as in training or as in inference.
+    ///
+    /// # Errors
+    /// As [`forward`](Layer::forward).
+    fn call(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         let first_call = self.shapes.get().is_none();
         let mut shapes = Vec::new();
         let mut y = x.clone();
         for layer in &self.layers {
-            y = layer.forward(&y).map_err(|error| error.context(layer.name()))?;
+            y = layer.call(&y, training).map_err(|error| error.context(layer.name()))?;
             if first_call {
                 shapes.push(y.shape().clone());
             }

@@ -2,6 +2,7 @@
 mod elementwise;
 mod indexing;
 mod linalg;
+mod normalization;
 mod reductions;
 mod shapes;
 mod spatial;
@@ -27,6 +28,7 @@ pub(crate) fn find(name: &str) -> Option<Function> {
         spatial::TABLE,
         special::TABLE,
     ];
+    let tables = [elementwise::TABLE, normalization::TABLE, reductions::TABLE, shapes::TABLE, spatial::TABLE];
     tables.into_iter().flatten().find(|(known, _)| *known == name).map(|row| row.1)
 }
 
