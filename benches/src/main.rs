@@ -6,6 +6,7 @@
 mod bench;
 
 use bench::{Work, randint, randn};
+use slalom::initializers::{Initializer, RandomUniform};
 use slalom::optimizers::AdamW;
 use slalom::prelude::*;
 
@@ -167,6 +168,104 @@ fn w7(mode: &str, kind: &str) -> Made {
     })
 }
 
+/// The variables of a linear map, from uniform numbers in `±1/√inputs` as torch draws them.
+fn linear(inputs: usize, outputs: usize, seed: u64) -> slalom::Result<[Variable; 2]> {
+    let bound = 1.0 / (inputs as f64).sqrt();
+    let draw = |shape: &[usize], seed| {
+        RandomUniform::new(-bound, bound).seed(seed).initialize(&shape.into(), DType::F32)
+    };
+    Ok([Variable::new(draw(&[inputs, outputs], seed)?), Variable::new(draw(&[outputs], seed + 1)?)])
+}
+
+fn ones(n: usize) -> slalom::Result<Variable> {
+    Ok(Variable::new(Array::ones([n], DType::F32)?))
+}
+
+/// `x w + b`
+fn apply(x: &Tensor, [w, b]: &[Variable; 2]) -> slalom::Result<Tensor> {
+    x.linear(w, Some(&b.value()), FusedActivation::Linear)
+}
+
+fn layer_norm(x: &Tensor, [gamma, beta]: &[Variable; 2]) -> slalom::Result<Tensor> {
+    x.layer_norm(&[-1], Some(&gamma.value()), Some(&beta.value()), 1e-5)
+}
+
+/// A block of a transformer: normalization before attention and before the two dense layers.
+struct Block {
+    norms: [[Variable; 2]; 2],
+    qkv: [Variable; 2],
+    proj: [Variable; 2],
+    up: [Variable; 2],
+    down: [Variable; 2],
+}
+
+impl Block {
+    fn new(d: usize, seed: u64) -> slalom::Result<Block> {
+        let norm = || Ok::<_, slalom::Error>([ones(d)?, zeros(d)?]);
+        Ok(Block {
+            norms: [norm()?, norm()?],
+            qkv: linear(d, 3 * d, seed)?,
+            proj: linear(d, d, seed + 2)?,
+            up: linear(d, 4 * d, seed + 4)?,
+            down: linear(4 * d, d, seed + 6)?,
+        })
+    }
+
+    fn variables(&self) -> impl Iterator<Item = Variable> {
+        let all = [&self.norms[0], &self.norms[1], &self.qkv, &self.proj, &self.up, &self.down];
+        all.into_iter().flatten().cloned()
+    }
+
+    fn forward(&self, x: &Tensor, heads: usize) -> slalom::Result<Tensor> {
+        let &[batch, steps, d] = &x.shape()[..] else { unreachable!("three axes") };
+        let qkv = apply(&layer_norm(x, &self.norms[0])?, &self.qkv)?.split(&[d; 3], -1)?;
+        let head = |i: usize| qkv[i].reshape([batch, steps, heads, d / heads]);
+        let attention = head(0)?.dot_product_attention(&head(1)?, &head(2)?, None, true, None)?;
+        let x = x + apply(&attention.reshape([batch, steps, d])?, &self.proj)?;
+        let up = apply(&layer_norm(&x, &self.norms[1])?, &self.up)?.gelu()?;
+        Ok(&x + apply(&up, &self.down)?)
+    }
+}
+
+fn w8(mode: &str) -> Made {
+    let (vocab, d, steps, batch) = (65, 128, 64, 16);
+    let index =
+        |n: usize, seed| randint(n, vocab as u64, seed).into_iter().map(|i| i as i32).collect::<Vec<_>>();
+    let i = Tensor::from_vec([batch, steps], index(batch * steps, 1))?;
+    let y = Tensor::from_vec([batch * steps], index(batch * steps, 2))?;
+    let (tok, pos) = (variable(&[vocab, d], 3, 1.0)?, variable(&[steps, d], 4, 0.02)?);
+    let blocks = [Block::new(d, 10)?, Block::new(d, 20)?];
+    let (norm, head) = ([ones(d)?, zeros(d)?], linear(d, vocab, 30)?);
+    let ends = [&tok, &pos].into_iter().chain(&norm).chain(&head).cloned();
+    let variables = ends.chain(blocks.iter().flat_map(Block::variables)).collect();
+    let loss = move || {
+        let mut x = tok.value().gather(&i, 0)? + &pos;
+        for block in &blocks {
+            x = block.forward(&x, 4)?;
+        }
+        let logits = apply(&layer_norm(&x, &norm)?, &head)?.reshape([batch * steps, vocab])?;
+        logits.sparse_softmax_cross_entropy_with_logits(&y)?.mean()
+    };
+    train(mode, Optimizer::new(AdamW::new(3e-4).weight_decay(0.01))?, variables, loss)
+}
+
+fn w10(mode: &str) -> Made {
+    let (steps, batch, features, units) = (50, 32, 64, 128);
+    let x = tensor(&[steps, batch, features], 1, 1.0)?;
+    let y = Tensor::from_vec([batch], randint(batch, 10, 2).into_iter().map(|y| y as i32).collect())?;
+    let [[kernel, bias], [recurrent, _]] = [linear(features, 4 * units, 10)?, linear(units, 4 * units, 20)?];
+    let head = linear(units, 10, 30)?;
+    let state = Tensor::zeros([batch, units], DType::F32)?;
+    let variables = [&kernel, &bias, &recurrent, &head[0], &head[1]].map(Variable::clone).to_vec();
+    let loss = move || {
+        let z = x.linear(&kernel, Some(&bias.value()), FusedActivation::Linear)?;
+        let [h, _] = z.lstm(&recurrent, &state, &state)?;
+        let last = h.slice(0, steps - 1, 1)?.reshape([batch, units])?;
+        apply(&last, &head)?.sparse_softmax_cross_entropy_with_logits(&y)?.mean()
+    };
+    train(mode, Optimizer::new(Adam::new(1e-3))?, variables, loss)
+}
+
 fn w9() -> Made {
     let n = 4_000_000;
     let (x, w, b) = (tensor(&[n], 1, 1.0)?, variable(&[n], 2, 1.0)?, variable(&[n], 3, 1.0)?);
@@ -215,7 +314,9 @@ fn make(mode: &str, row: &str) -> Result<Work, String> {
         _ if row.starts_with("W5") => w5(row),
         "W6" => w6(mode),
         "W7.sgd" | "W7.adam" | "W7.lazy_adam" => w7(mode, &row[3..]),
+        "W8" => w8(mode),
         "W9" => w9(),
+        "W10" => w10(mode),
         "W12" => w12(mode),
         _ => return Err("not written yet".into()),
     };

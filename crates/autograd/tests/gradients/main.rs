@@ -3,14 +3,14 @@ mod attention;
 mod cases;
 mod contractions;
 mod conv;
+mod dropout;
 mod indexing;
 mod layouts;
 mod linalg;
-mod norms;
-mod scans;
-mod dropout;
 mod normalization;
+mod norms;
 mod recurrent;
+mod scans;
 mod table;
 mod threads;
 

@@ -23,12 +23,12 @@ pub(crate) fn find(name: &str) -> Option<Function> {
         elementwise::TABLE,
         indexing::TABLE,
         linalg::TABLE,
+        normalization::TABLE,
         reductions::TABLE,
         shapes::TABLE,
         spatial::TABLE,
         special::TABLE,
     ];
-    let tables = [elementwise::TABLE, normalization::TABLE, reductions::TABLE, shapes::TABLE, spatial::TABLE];
     tables.into_iter().flatten().find(|(known, _)| *known == name).map(|row| row.1)
 }
 
