@@ -10,11 +10,12 @@ pub use slalom_array::{
     Array, DType, Element, Error, ErrorKind, FusedActivation, Generator, Isa, Result, Shape, memory,
 };
 pub use slalom_autograd::{
-    AsTensor, ConvOptions, Direction, Gradient, GradientCheck, GradientOptions, GradientReport, GradientTape,
-    Gradients, IndexedSlices, Indexing, Interpolation, Op, Outputs, Padding, PersistentGradientTape, Plan,
-    Saves, Source, Sources, Targets, Tensor, Trace, UnconnectedGradients, UniqueElements, Vjp, apply,
-    apply_many, check_gradients, clip_by_global_norm, concat, dynamic_stitch, einsum, global_norm, meshgrid,
-    scatter_nd, stack,
+    AsTensor, CheckNumerics, ConvOptions, Direction, Disconnection, ForwardAccumulator, Gradient,
+    GradientCheck, GradientOptions, GradientReport, GradientTape, Gradients, IndexedSlices, Indexing,
+    Interpolation, Jvp, Op, Outputs, Padding, PersistentGradientTape, Plan, Saves, Source, Sources, Summary,
+    Tangents, Targets, Tensor, Trace, UnconnectedGradients, UniqueElements, Vjp, apply, apply_many,
+    check_gradients, clip_by_global_norm, concat, custom_gradient, dynamic_stitch, einsum, global_norm,
+    meshgrid, recompute_grad, scatter_nd, stack,
 };
 pub use slalom_nn::{Activation, Layer, Sequential, layers, losses};
 pub use slalom_optim::{MinimizeOp, Optimizer, Report, config, schedules};

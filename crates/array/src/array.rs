@@ -301,6 +301,12 @@ impl Array {
         self.base().block == other.base().block
     }
 
+    /// The memory that the elements lie in, as a number that all views on it share, and its size in bytes.
+    pub fn memory(&self) -> (usize, usize) {
+        let base = self.base();
+        (base.block.as_ptr() as usize, base.len() * base.dtype().size())
+    }
+
     // ---- elements ----
 
     /// The address of the first element.

@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Memory,
     /// A gradient that does not exist.
     Gradient,
+    /// A NaN or an infinity, where results are checked for them.
+    Numerics,
     /// A call that is not allowed in the present state (of a tape, a trace, an optimizer).
     State,
     /// A configuration that cannot be read.

@@ -1,5 +1,6 @@
 //! The backward pass: one reverse walk over the nodes.
 use crate::list::{List, Operand, Recorded};
+use crate::numerics;
 use crate::op::{OpRef, Vjp};
 use crate::session::{self, KEPT_NODES, Session};
 use crate::sources::SourceKey;
@@ -255,7 +256,7 @@ impl Pass {
         }
         let op = &**recorded.op;
         let cx = Vjp { name: op.name(), recorded, place: Place::Node { epoch, index }, grads, needs };
-        let gradients = op.vjp(&cx)?;
+        let gradients = op.vjp(&cx).map_err(|error| numerics::in_gradient(error, index, op.name()))?;
         for (i, (gradient, input)) in gradients.into_iter().zip(recorded.inputs).enumerate() {
             let Some(gradient) = gradient else { continue };
             let Some(target) = self.reaches(input.place) else { continue };

@@ -173,6 +173,13 @@ impl From<Tensor> for Gradient {
     }
 }
 
+impl From<Tensor> for Option<Gradient> {
+    #[inline]
+    fn from(tensor: Tensor) -> Option<Gradient> {
+        Some(Gradient::Dense(tensor))
+    }
+}
+
 impl From<IndexedSlices> for Gradient {
     fn from(slices: IndexedSlices) -> Gradient {
         Gradient::Sparse(slices)

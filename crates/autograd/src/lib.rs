@@ -1,18 +1,33 @@
 //! Tensors, the gradient tape, the trace for replay, and the differentiable ops.
 mod backward;
 mod check;
+mod custom;
+mod cut;
+mod forward;
 mod gradient;
+mod jacobian;
+mod jvp;
 mod list;
+mod numerics;
 mod op;
 mod ops;
+mod recompute;
 mod session;
 mod sources;
+mod summary;
 mod tape;
 mod tensor;
 mod trace;
 
 pub use check::{GradientCheck, GradientReport, check_gradients};
+pub use custom::custom_gradient;
+pub use cut::Disconnection;
+#[doc(hidden)]
+pub use cut::cuts;
+pub use forward::ForwardAccumulator;
 pub use gradient::{Gradient, IndexedSlices};
+pub use jvp::{Jvp, Tangents};
+pub use numerics::CheckNumerics;
 pub use op::{Gradients, Op, Outputs, Saves, Vjp, apply, apply_many, defer};
 #[doc(hidden)]
 pub use ops::arithmetic::operators;
@@ -23,9 +38,11 @@ pub use ops::layout::{Indexing, meshgrid};
 pub use ops::norms::{clip_by_global_norm, global_norm};
 pub use ops::scatter::{dynamic_stitch, scatter_nd};
 pub use ops::sort::{Direction, UniqueElements};
+pub use recompute::recompute_grad;
 pub use session::{VariableId, forget_variable, next_version, read_variable};
 pub use slalom_array::{Interpolation, Padding};
 pub use sources::{Source, SourceKey, Sources, Targets};
+pub use summary::Summary;
 pub use tape::{AnyTape, GradientOptions, GradientTape, PersistentGradientTape, UnconnectedGradients};
 pub use tensor::{AsTensor, Tensor};
 pub use trace::{Plan, Trace};

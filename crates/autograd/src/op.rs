@@ -1,6 +1,8 @@
 //! What an op is.
+use crate::jvp::{Jvp, Tangents};
 use crate::list::Recorded;
-use crate::session::{self, Facts};
+use crate::numerics;
+use crate::session::{self, CHECK, Facts};
 use crate::tensor::Place;
 use crate::{Gradient, Tensor};
 use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
@@ -84,6 +86,18 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// If an op in it fails, or if there is no such gradient.
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients>;
 
+    /// The tangents of the results from those of the inputs (Jacobian-vector products), for
+    /// [`ForwardAccumulator`](crate::ForwardAccumulator).
+    ///
+    /// By default [`vjp`](Op::vjp) is transposed, which is right for every op whose `vjp` is written with
+    /// differentiable ops; one that costs less may be given.
+    ///
+    /// # Errors
+    /// As [`vjp`](Op::vjp).
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.transposed(&|cx| self.vjp(cx))
+    }
+
     /// Whether gradients pass through. If not, results are *cut* from the tape, and the op is named when somebody
     /// asks for the gradient.
     fn is_differentiable(&self) -> bool {
@@ -144,6 +158,9 @@ pub fn apply<O: Op, const N: usize>(op: O, inputs: [&Tensor; N]) -> Result<Tenso
     let place = if session::recording() == 0 {
         Place::Constant
     } else {
+        if session::recording() & CHECK != 0 {
+            numerics::check(op.name(), &inputs, std::slice::from_ref(&array))?;
+        }
         let facts = facts(&op);
         session::record(&mut once(op), facts, &inputs, std::slice::from_ref(&array))
     };
@@ -160,6 +177,12 @@ fn facts<O: Op>(op: &O) -> Facts {
     Facts { saves: op.saves(), differentiable: op.is_differentiable() }
 }
 
+/// Records an op whose results are known.
+pub(crate) fn record<O: Op>(op: O, inputs: &[&Tensor], outputs: &[Array]) -> Place {
+    let facts = facts(&op);
+    session::record(&mut once(op), facts, inputs, outputs)
+}
+
 /// Applies an op of any number of inputs and results, and records it where a tape or a trace wants it.
 ///
 /// # Errors
@@ -169,9 +192,11 @@ pub fn apply_many<O: Op>(op: O, inputs: &[&Tensor]) -> Result<SmallVec<[Tensor; 
     let outputs = op.forward(&arrays)?;
     let first = match session::recording() {
         0 => Place::Constant,
-        _ => {
-            let facts = facts(&op);
-            session::record(&mut once(op), facts, inputs, &outputs)
+        recording => {
+            if recording & CHECK != 0 {
+                numerics::check(op.name(), inputs, &outputs)?;
+            }
+            record(op, inputs, &outputs)
         }
     };
     let place = |i: usize| match first {
@@ -184,8 +209,7 @@ pub fn apply_many<O: Op>(op: O, inputs: &[&Tensor]) -> Result<SmallVec<[Tensor; 
 /// Records an op in the trace of this thread without applying it: it is applied when the trace is replayed. `value` is
 /// its input, and stands for its result.
 pub fn defer<O: Op>(op: O, value: &Tensor) -> Tensor {
-    let facts = facts(&op);
-    let place = session::record(&mut once(op), facts, &[value], std::slice::from_ref(&value.array));
+    let place = record(op, &[value], std::slice::from_ref(&value.array));
     Tensor::placed(value.array.clone(), place)
 }
 

@@ -3,10 +3,17 @@
 //! Nodes stand in execution order in one flat list; each has a mask of the tapes that want it. A node is known by its
 //! index and the *epoch* in which it was recorded: when nodes are freed a new epoch begins, so that a handle that
 //! outlives its tape, or crosses to another thread, is never mistaken for a handle of a later node.
+mod aliases;
+mod block;
+
+pub(crate) use aliases::{Aliases, read_again};
+pub(crate) use block::{Block, Read};
+
 use crate::Tensor;
+use crate::cut;
 use crate::list::{List, Node, Value};
 use crate::op::{Op, OpRef, Saves};
-use crate::tensor::{Name, Place};
+use crate::tensor::Place;
 use slalom_array::Array;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,15 +21,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The bit of the trace in a node's mask; the other bits are tapes.
 pub(crate) const TRACE: u64 = 1 << 63;
+/// Set beside them while results are checked.
+pub(crate) const CHECK: u64 = 1 << 62;
+/// The bits of all tapes.
+pub(crate) const TAPES: u64 = !(TRACE | CHECK);
 /// How many tapes may live on one thread at a time.
-pub(crate) const MAX_TAPES: u32 = 63;
+pub(crate) const MAX_TAPES: u32 = 62;
 /// Beyond this many nodes the memory of the list, and that of a backward pass, is given back after use.
 pub(crate) const KEPT_NODES: usize = 1 << 16;
 
 static EPOCH: AtomicU64 = AtomicU64::new(1);
 
 /// What a thread knows of one variable.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct VariableEntry {
     /// The node of the last read, valid while its epoch is.
     epoch: u64,
@@ -149,7 +160,7 @@ pub(crate) fn record(
         for input in inputs {
             match input.place {
                 Place::Node { .. } => mask |= session.wanted(input.place) & recording,
-                Place::Cut(_) => cut = input.place,
+                Place::Cut(_) => cut = cut::join(cut, input.place),
                 Place::Constant => {}
             }
         }
@@ -159,7 +170,7 @@ pub(crate) fn record(
         let op = op();
         if !facts.differentiable || !outputs[0].dtype().is_float() {
             if mask & TRACE == 0 {
-                return Place::Cut(interned(op.name()));
+                return cut::cut(mask, op.name(), inputs.iter().map(|input| input.place));
             }
             mask = TRACE;
         }
@@ -173,7 +184,10 @@ pub(crate) fn record(
         for input in inputs {
             let wanted = session.wanted(input.place);
             // A handle whose node is gone counts as a constant from here on.
-            let place = if wanted != 0 { input.place } else { Place::Constant };
+            let place = match input.place {
+                Place::Node { .. } if wanted == 0 => Place::Constant,
+                place => place,
+            };
             // A trace keeps what it does not compute itself.
             let constant = mask & TRACE != 0 && wanted & TRACE == 0;
             session.list.operand(place, Value::new(&input.array, save_inputs || constant));
@@ -185,20 +199,13 @@ pub(crate) fn record(
     })
 }
 
-/// One place for each name of an op, so that a tensor refers to it by one pointer.
-fn interned(name: &'static str) -> Name {
-    static NAMES: Mutex<Vec<Name>> = Mutex::new(Vec::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = names.iter().find(|known| ***known == name) {
-        return known;
-    }
-    let new: Name = Box::leak(Box::new(name));
-    names.push(new);
-    new
-}
-
 /// Puts `tensor` on the tape of `bit` as something to differentiate with respect to.
 pub(crate) fn watch(bit: u64, tensor: &Tensor) -> Tensor {
+    watch_as(OpRef::Static(&crate::ops::shape::Identity), bit, tensor)
+}
+
+/// As [`watch`], by an op of another name.
+fn watch_as(op: OpRef, bit: u64, tensor: &Tensor) -> Tensor {
     with(|session| {
         let before = session.wanted(tensor.place);
         let place = if before != 0 { tensor.place } else { Place::Constant };
@@ -206,7 +213,7 @@ pub(crate) fn watch(bit: u64, tensor: &Tensor) -> Tensor {
         session.list.operand(place, Value::new(&tensor.array, constant));
         session.list.operand(Place::Constant, Value::new(&tensor.array, false));
         let mask = (before | TRACE) & recording() | bit;
-        let place = session.push(mask, OpRef::Static(&crate::ops::shape::Identity), (1, 1));
+        let place = session.push(mask, op, (1, 1));
         Tensor::placed(tensor.array.clone(), place)
     })
 }
@@ -240,6 +247,7 @@ pub(crate) fn free_bit(live: u64) -> u64 {
 /// Ends a tape: it stops recording, and nodes that no other tape wants are freed.
 pub(crate) fn close(bit: u64, start: usize, watched: &[u32]) {
     set_recording(recording() & !bit);
+    cut::close(bit);
     // Freed nodes are dropped after the session is released: what they hold may come back to it.
     let mut freed = Vec::new();
     let mut all = List::EMPTY;
@@ -372,9 +380,7 @@ pub fn read_variable(
 pub fn forget_variable(id: &VariableId) {
     with(|session| {
         if let Some(entry) = session.variables.get_mut(id.0 as usize) {
-            let earlier = (id.0, entry.epoch, entry.index);
             entry.version = 0;
-            session.earlier.push(earlier);
         }
     });
 }

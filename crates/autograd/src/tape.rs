@@ -62,7 +62,7 @@ impl Tape {
         Tape { bit, start: Cell::new(start), watched: RefCell::default(), automatic, thread: PhantomData }
     }
 
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.bit != 0 {
             return Ok(());
         }
@@ -79,7 +79,7 @@ impl Tape {
         self.watched.borrow_mut().push(id);
     }
 
-    fn stop_recording<R>(&self, f: impl FnOnce() -> R) -> R {
+    pub(crate) fn stop_recording<R>(&self, f: impl FnOnce() -> R) -> R {
         let _pause = Pause::new(self.bit);
         f()
     }
@@ -121,12 +121,12 @@ impl Drop for Tape {
 }
 
 /// Keeps a tape from recording while it lives.
-struct Pause {
+pub(crate) struct Pause {
     bit: u64,
 }
 
 impl Pause {
-    fn new(bit: u64) -> Pause {
+    pub(crate) fn new(bit: u64) -> Pause {
         let bit = session::recording() & bit;
         session::set_recording(session::recording() & !bit);
         Pause { bit }
@@ -296,6 +296,10 @@ mod sealed {
 
 /// A tape of either kind.
 pub trait AnyTape: sealed::Sealed {
+    #[doc(hidden)]
+    #[allow(private_interfaces, reason = "for this crate alone")]
+    fn tape(&self) -> &Tape;
+
     /// The last gradient that is asked of the tape.
     ///
     /// # Errors
@@ -311,6 +315,12 @@ pub trait AnyTape: sealed::Sealed {
 macro_rules! any_tape {
     ($($Tape:ident),*) => {$(
         impl AnyTape for $Tape {
+            #[allow(private_interfaces, reason = "for this crate alone")]
+            #[inline]
+            fn tape(&self) -> &Tape {
+                &self.0
+            }
+
             fn last_gradient<S: Sources>(
                 self,
                 target: &impl Targets,

@@ -11,12 +11,9 @@ pub(crate) enum Place {
     Constant,
     /// It is the value of a node. The epoch says whether the node of that index is still the same one.
     Node { epoch: u64, index: u32 },
-    /// It depends on something watched, but an op on the way has no gradient.
-    Cut(Name),
+    /// It depends on something watched, but an op on the way has no gradient: the op of this number in `cut`.
+    Cut(u64),
 }
-
-/// The name of an op, in the space of one pointer.
-pub(crate) type Name = &'static &'static str;
 
 /// An immutable n-dimensional array that remembers, while a [`GradientTape`](crate::GradientTape) records, what it
 /// was computed from.

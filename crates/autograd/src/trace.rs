@@ -1,9 +1,10 @@
 //! Traces: what a closure computes, recorded once to be replayed many times.
-use crate::Tensor;
 use crate::list::{List, Value};
+use crate::numerics::{CheckNumerics, NonFinite};
 use crate::op::OpRef;
 use crate::session::{self, TRACE};
 use crate::tensor::Place;
+use crate::{Summary, Tensor};
 use slalom_array::{Array, Error, ErrorKind, Result};
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -48,6 +49,11 @@ impl Trace {
     /// Whether this thread records a trace now.
     pub fn is_recording() -> bool {
         session::recording() & TRACE != 0
+    }
+
+    /// What has been recorded so far.
+    pub fn summary(&self) -> Summary {
+        Summary::of(TRACE)
     }
 
     /// Ends the recording, and makes the plan that computes `results`.
@@ -207,7 +213,8 @@ impl Plan {
 
     fn compute(&mut self) -> Result<()> {
         let slots = &mut self.slots;
-        for step in &self.steps {
+        let check = CheckNumerics::is_enabled();
+        for (i, step) in self.steps.iter().enumerate() {
             let outputs = {
                 let operand = |operand| match operand {
                     &Operand::Slot(slot) => slots[slot].as_ref().expect("computed before it is used"),
@@ -219,6 +226,9 @@ impl Plan {
                     all => step.op.forward(&all.iter().map(operand).collect::<SmallVec<[&Array; 4]>>()),
                 }?
             };
+            if check && let Some(found) = NonFinite::find(&outputs) {
+                return Err(found.in_step(step.op.name(), i));
+            }
             for (i, output) in outputs.into_iter().enumerate() {
                 slots[step.first + i] = Some(output);
             }

@@ -3,7 +3,9 @@ use crate::optimizer::Loss;
 use crate::stages::missing;
 use crate::{ApplyOptions, GradientList, LossValue, Optimizer, Report, VarList, Variables};
 use slalom_array::{Error, ErrorKind, Result};
-use slalom_autograd::{AnyTape, Gradient, GradientOptions, GradientTape, IndexedSlices, Plan, Tensor, Trace};
+use slalom_autograd::{
+    AnyTape, Gradient, GradientOptions, GradientTape, IndexedSlices, Plan, Tensor, Trace, cuts,
+};
 use slalom_variable::Variable;
 
 /// Options of [`Optimizer::minimize_with`].
@@ -37,6 +39,8 @@ pub(crate) struct Recorded {
     pub(crate) loss: Tensor,
     pub(crate) gradients: Vec<Option<Gradient>>,
     pub(crate) variables: Variables,
+    /// For each variable the op that cuts it from the loss, if there is one; nothing, if nothing is cut.
+    pub(crate) cuts: Vec<Option<&'static str>>,
 }
 
 fn record<R: LossValue>(
@@ -52,8 +56,9 @@ fn record<R: LossValue>(
     }
     let loss = loss().into_loss()?;
     let variables = known.unwrap_or_else(|| vars.variables());
+    let cuts = cuts(&tape, &loss, &&variables[..]);
     let gradients = tape.gradient_with(&loss, &variables[..], &options.of_gradient())?;
-    Ok(Recorded { loss, gradients, variables })
+    Ok(Recorded { loss, gradients, variables, cuts })
 }
 
 /// A loss closure and its variables, for a rule that evaluates the loss itself.
@@ -156,8 +161,9 @@ impl Optimizer {
             return Err(self.searches(true));
         }
         let variables = vars.variables();
+        let cuts = cuts(&tape, &loss, &&variables[..]);
         let gradients = tape.last_gradient(&loss, &variables[..], &GradientOptions::new())?;
-        self.apply_recorded(Recorded { loss, gradients, variables })
+        self.apply_recorded(Recorded { loss, gradients, variables, cuts })
     }
 
     /// The first half of [`minimize`](Optimizer::minimize): the gradients, each with its variable, for
@@ -175,9 +181,9 @@ impl Optimizer {
     }
 
     fn apply_recorded(&mut self, recorded: Recorded) -> Result<Report> {
-        let Recorded { loss, gradients, variables } = recorded;
+        let Recorded { loss, gradients, variables, cuts } = recorded;
         let pairs = gradients.into_iter().zip(variables);
-        let gradients = missing::drop_missing(self.get_name(), pairs)?;
+        let gradients = missing::drop_missing(self.get_name(), pairs, &cuts)?;
         let iterations = self.apply(gradients, &ApplyOptions::default())?;
         Ok(Report { loss: loss.stop_gradient(), iterations })
     }
@@ -208,8 +214,9 @@ impl Optimizer {
         vars: impl VarList,
     ) -> Result<MinimizeOp<'_>> {
         let trace = Trace::new()?;
-        let Recorded { loss, gradients, variables } = record(loss, vars, &MinimizeOptions::default())?;
-        let gradients = missing::drop_missing(self.get_name(), gradients.into_iter().zip(variables))?;
+        let Recorded { loss, gradients, variables, cuts } = record(loss, vars, &MinimizeOptions::default())?;
+        let pairs = gradients.into_iter().zip(variables);
+        let gradients = missing::drop_missing(self.get_name(), pairs, &cuts)?;
         let mut results = vec![&loss];
         for (gradient, _) in &gradients {
             match gradient {
@@ -289,7 +296,7 @@ impl Loss for Traced {
     fn record(&mut self) -> Result<Recorded> {
         let (loss, gradients) = self.evaluate()?;
         let (gradients, variables) = gradients.into_iter().map(|(g, v)| (Some(g), v)).unzip();
-        Ok(Recorded { loss, gradients, variables })
+        Ok(Recorded { loss, gradients, variables, cuts: Vec::new() })
     }
 
     fn hessian_vector(&mut self, _: &[Tensor]) -> Result<Vec<Option<Gradient>>> {

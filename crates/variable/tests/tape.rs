@@ -114,6 +114,21 @@ fn a_trace_replays_with_present_values() -> Result<()> {
 }
 
 #[test]
+fn a_traced_assignment_leaves_earlier_reads_alone() -> Result<()> {
+    let x = Variable::new(3.0f64);
+    let trace = Trace::new()?;
+    let tape = GradientTape::new();
+    let y = x.value().square();
+    x.assign(Tensor::scalar(10.0f64))?;
+    let z = y + &x * &x * &x;
+    let gradient = tape.gradient(&z, &x)?.unwrap().to_dense()?;
+    let mut plan = trace.finish(&[&gradient])?;
+    assert_eq!(plan.run()?[0].item()?, 6.0 + 300.0);
+    assert_eq!(plan.run()?[0].item()?, 20.0 + 300.0);
+    Ok(())
+}
+
+#[test]
 fn a_million_ops_on_a_small_stack() {
     let work = || {
         let v = Variable::new(1.0f32);

@@ -6,7 +6,9 @@ use crate::expression::{self, Names, Object};
 use crate::runner::{Case, Failure};
 use crate::tensors::{compare, tensor};
 use serde_json::Value;
-use slalom_autograd::{Gradient, GradientOptions, GradientTape, Tensor, UnconnectedGradients, concat};
+use slalom_autograd::{
+    ForwardAccumulator, Gradient, GradientOptions, GradientTape, Tensor, UnconnectedGradients,
+};
 
 pub(crate) fn requires(case: &Case<'_>) -> Result<Vec<String>, Failure> {
     let mut required = vec![case.fields.str("kind")?.to_owned(), case.fields.str("function")?.to_owned()];
@@ -73,37 +75,19 @@ fn check(case: &Case<'_>, name: &str, got: &Tensor) -> Result<(), Failure> {
     compare(name, got, &field(case, name)?, case.tolerance)
 }
 
-/// Tensors of one shape as the rows of a new one.
-fn stack(rows: &[Tensor], axis: isize) -> Result<Tensor, Failure> {
-    let rows = rows.iter().map(|row| row.expand_dims(axis)).collect::<Result<Vec<_>, _>>()?;
-    Ok(concat(&rows, axis)?)
-}
-
-/// The derivatives of the vector `f(x)`, one row for each element of its value; `None`, if none depends on `x`.
+/// The derivatives of `f(x)` by `x`; `None`, if it does not depend on it.
 fn jacobian(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor, Failure>) -> Result<Option<Tensor>, Failure> {
-    let tape = GradientTape::persistent();
+    let tape = GradientTape::new();
     let x = tape.watch(x);
     let y = f(&x)?;
-    let rows = (0..y.len()).map(|i| tape.gradient(&y.slice(0, i, 1)?, &x)).collect::<Result<Vec<_>, _>>()?;
-    if rows.iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    let zeros = || Tensor::zeros(x.shape(), x.dtype());
-    let rows = rows.into_iter().map(|row| row.map_or_else(zeros, |row| row.to_dense()));
-    stack(&rows.collect::<Result<Vec<_>, _>>()?, 0).map(Some)
+    Ok(tape.jacobian(&y, &x)?.map(Gradient::into_dense).transpose()?)
 }
 
-/// The product of the Jacobian at `x` with `v`: the gradient with respect to `u` of the gradient for upstream `u`.
+/// The product of the Jacobian at `x` with `v`.
 fn jvp(x: &Tensor, v: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor, Failure>) -> Result<Tensor, Failure> {
-    let outer = GradientTape::new();
-    let inner = GradientTape::new();
-    let watched = inner.watch(x);
-    let y = f(&watched)?;
-    let u = outer.watch(&Tensor::zeros(y.shape(), y.dtype())?);
-    let options = GradientOptions::new().output_gradients([u.clone()]);
-    let product = dense(inner.gradient_with(&y, &watched, &options)?)?;
-    let options = GradientOptions::new().output_gradients([v.clone()]);
-    dense(outer.gradient_with(&product, &u, &options)?)
+    let accumulator = ForwardAccumulator::new(x, v)?;
+    let y = f(&accumulator.primals()[0])?;
+    Ok(accumulator.jvp(&y)?.ok_or("no tangent")?)
 }
 
 /// A function of a vector with a scalar value.
@@ -114,6 +98,7 @@ fn scalar(case: &Case<'_>) -> Result<(), Failure> {
     check(case, "grad", &f.gradient(&x)?)?;
     check(case, "hessian", &jacobian(&x, |x| f.gradient(x))?.ok_or("no Hessian")?)?;
     check(case, "jvp", &jvp(&x, &v, value)?)?;
+    check(case, "hvp", &jvp(&x, &v, |x| f.gradient(x))?)?;
 
     let gradient_of = |g: &dyn Fn(&Tensor) -> Result<Tensor, Failure>, x: &Tensor| {
         let tape = GradientTape::new();
@@ -165,9 +150,7 @@ fn batch_jacobian(case: &Case<'_>) -> Result<(), Failure> {
     let x = tape.watch(&x);
     let y = f.at(&[("x", &x)])?;
     check(case, "value", &y)?;
-    let columns = (0..y.shape()[1]).map(|j| dense(tape.gradient(&y.slice(1, j, 1)?, &x)?));
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    check(case, "batch_jacobian", &stack(&columns, 1)?)
+    check(case, "batch_jacobian", &dense(tape.batch_jacobian(&y, &x)?)?)
 }
 
 /// A function of two vectors: gradients and all four blocks of second derivatives.

@@ -4,8 +4,8 @@ use crate::runner::{Case, Failure};
 use crate::tensors::{compare_gradient, tensor};
 use slalom_array::{Array, DType};
 use slalom_autograd::{
-    Gradient, GradientOptions, GradientTape, Gradients, Op, Outputs, PersistentGradientTape, Saves, Tensor,
-    Vjp, apply,
+    ForwardAccumulator, Gradient, GradientOptions, GradientTape, PersistentGradientTape, Tensor,
+    UnconnectedGradients, custom_gradient,
 };
 use slalom_variable::Variable;
 
@@ -52,7 +52,9 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("inner_gradient_inside", inner_gradient_inside),
     ("gather_sparse", gather_sparse),
     ("sparse_plus_dense", sparse_plus_dense),
-    ("custom_gradient", custom_gradient),
+    ("custom_gradient", clipped_gradient),
+    ("forward_two_inputs", forward_two_inputs),
+    ("forward_over_forward", forward_over_forward),
 ];
 
 /// The inputs as variables.
@@ -264,30 +266,36 @@ fn sparse_plus_dense(inputs: &[Tensor]) -> Answer {
     Ok(vec![gradient])
 }
 
-/// `x²` with a gradient that is clipped to `-1..=1`.
-#[derive(Debug)]
-struct ClippedSquare;
-
-impl Op for ClippedSquare {
-    fn name(&self) -> &'static str {
-        "clipped_square"
-    }
-    fn forward(&self, inputs: &[&Array]) -> slalom_array::Result<Outputs> {
-        let x = Tensor::from(inputs[0].clone());
-        Ok(std::iter::once((&x * &x).into()).collect())
-    }
-    fn saves(&self) -> Saves {
-        Saves::Inputs
-    }
-    fn vjp(&self, cx: &Vjp<'_>) -> slalom_array::Result<Gradients> {
-        let gradient = (2.0 * cx.grad()? * cx.input(0)).clip_by_value(-1.0, 1.0)?;
-        Ok(std::iter::once(Some(gradient.into())).collect())
-    }
-}
-
-fn custom_gradient(inputs: &[Tensor]) -> Answer {
+fn clipped_gradient(inputs: &[Tensor]) -> Answer {
     let [x, y] = variables(inputs)?;
     let tape = GradientTape::new();
-    let z = (apply(ClippedSquare, [&x.value()])? * &y).sum();
+    let clipped = custom_gradient([&x], |[x]| {
+        let own = x.clone();
+        Ok((x * x, move |g: &Tensor| Ok([(2.0 * g * &own).clip_by_value(-1.0, 1.0)?])))
+    })?;
+    let z = (clipped * &y).sum();
     Ok(tape.gradient(&z, [&x, &y])?.into())
+}
+
+fn forward_two_inputs(inputs: &[Tensor]) -> Answer {
+    let [x, y, u] = tensors(inputs)?;
+    let accumulator = ForwardAccumulator::new([&x, &y], &[&u, &y])?;
+    let [x, y] = accumulator.primals() else { return Err("two primals have two handles".into()) };
+    let z = x * y;
+    let unrelated = u.exp()?;
+    let tangents = [
+        accumulator.jvp(&z)?,
+        accumulator.jvp(&unrelated)?,
+        accumulator.jvp_with(&unrelated, UnconnectedGradients::Zero)?,
+    ];
+    Ok(tangents.into_iter().map(|tangent| tangent.map(Gradient::from)).collect())
+}
+
+fn forward_over_forward(inputs: &[Tensor]) -> Answer {
+    let [x, y, u] = tensors(inputs)?;
+    let outer = ForwardAccumulator::new(&x, &u)?;
+    let inner = ForwardAccumulator::new(&outer.primals()[0], &y)?;
+    let z = cube(&inner.primals()[0]);
+    let first = inner.jvp(&z)?.ok_or("no inner tangent")?;
+    Ok(vec![outer.jvp(&first)?.map(Gradient::from)])
 }

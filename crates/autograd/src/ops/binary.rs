@@ -1,4 +1,5 @@
 //! Elementwise ops of two inputs, with broadcasting.
+use crate::jvp::{self, Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
 use crate::ops::reduce::sum_to;
 use crate::{Gradient, Tensor, apply};
@@ -81,6 +82,21 @@ impl<B: Binary> Op for Function<B> {
             }
         };
         Ok(Gradients::from_buf([fit(a, 0)?, fit(b, 1)?]))
+    }
+
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        // Elementwise, an upstream gradient and a tangent are multiplied by the same slopes.
+        let mut sum = None;
+        for i in 0..2 {
+            if let Some(tangent) = cx.tangent(i) {
+                let [by_a, by_b] = self.0.vjp(&cx.backward(i), tangent)?;
+                sum = jvp::sum(sum, if i == 0 { by_a } else { by_b });
+            }
+        }
+        Ok(smallvec![match sum {
+            Some(sum) if *sum.shape() != cx.output_shape(0) => Some(sum.broadcast_to(cx.output_shape(0))?),
+            sum => sum,
+        }])
     }
 }
 

@@ -1,4 +1,5 @@
 //! Ops that make one tensor of several, or of one several times.
+use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
 use crate::ops::slice::part;
 use crate::{AsTensor, Tensor, apply_many};
@@ -34,6 +35,10 @@ impl Op for Concat {
             start += length;
         }
         Ok(gradients)
+    }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        let tangents = (0..cx.inputs()).map(|i| cx.tangent_or_zeros(i)).collect::<Result<Vec<_>>>()?;
+        Ok(smallvec![Some(concat(&tangents, self.axis as isize)?)])
     }
 }
 

@@ -1,4 +1,5 @@
 //! Ops that pick and place elements by index.
+use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
 use crate::{AsTensor, Gradient, IndexedSlices, Tensor, apply};
 use slalom_array::{Array, Result, Shape};
@@ -37,6 +38,10 @@ impl Op for Gather {
         }
         let back: Vec<usize> = (1..=axis).chain([0]).chain(axis + 1..shape.rank()).collect();
         Ok(smallvec![Some(slices.to_dense()?.transpose(&back)?.into()), None])
+    }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        let tangent = cx.tangent(0).map(|tangent| apply(*self, [tangent, &cx.input(1)]));
+        Ok(smallvec![tangent.transpose()?])
     }
 }
 

@@ -1,4 +1,5 @@
 //! Matrix products.
+use crate::jvp::{self, Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
 use crate::ops::reduce::sum_to;
 use crate::ops::unary;
@@ -44,6 +45,12 @@ impl Op for MatMul {
             if cx.needs(0) { summed(0, by_a())? } else { None },
             if cx.needs(1) { summed(1, by_b())? } else { None },
         ])
+    }
+
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        let by_a = cx.tangent(0).map(|tangent| apply(*self, [tangent, &cx.input(1)])).transpose()?;
+        let by_b = cx.tangent(1).map(|tangent| apply(*self, [&cx.input(0), tangent])).transpose()?;
+        Ok(smallvec![jvp::sum(by_a, by_b)])
     }
 }
 

@@ -1,4 +1,5 @@
 //! Reductions over axes.
+use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
 use crate::{Tensor, apply};
 use slalom_array::{Array, DType, Error, ErrorKind, Reduction, Result, Shape, reduce};
@@ -26,6 +27,9 @@ impl Op for Sum {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         one(spread(cx.grad()?, cx.input_shape(0), &self.axes)?)
     }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.linear(self.clone())
+    }
 }
 
 /// The mean over axes.
@@ -50,6 +54,9 @@ impl Op for Mean {
         let count: usize = self.axes.iter().map(|&axis| shape[axis]).product();
         one(spread(cx.grad()? / count as f64, shape, &self.axes)?)
     }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.linear(self.clone())
+    }
 }
 
 /// The sum over the axes along which `shape` was broadcast.
@@ -70,6 +77,9 @@ impl Op for SumTo {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         one(cx.grad()?.broadcast_to(cx.input_shape(0))?)
+    }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.linear(self.clone())
     }
 }
 

@@ -1,4 +1,5 @@
 //! Ops that move elements or rename them.
+use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
 use crate::ops::reduce::sum_to;
 use crate::{Tensor, apply};
@@ -21,6 +22,9 @@ impl Op for Identity {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         one(cx.grad()?)
+    }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.linear(*self)
     }
 }
 
@@ -69,6 +73,9 @@ impl Op for Reshape {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         one(apply(Reshape { shape: cx.input_shape(0).clone() }, [&cx.grad()?])?)
     }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.linear(self.clone())
+    }
 }
 
 /// The axes in another order.
@@ -94,6 +101,9 @@ impl Op for Transpose {
         }
         one(apply(Transpose { axes: back }, [&cx.grad()?])?)
     }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.linear(self.clone())
+    }
 }
 
 /// Repeated along axes of length 1 and new outer axes.
@@ -115,6 +125,9 @@ impl Op for BroadcastTo {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         one(sum_to(cx.grad()?, cx.input_shape(0))?)
     }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.linear(self.clone())
+    }
 }
 
 /// Another element type.
@@ -135,6 +148,9 @@ impl Op for Cast {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         one(apply(Cast { dtype: cx.input_dtype(0) }, [&cx.grad()?])?)
+    }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.linear(*self)
     }
 }
 

@@ -1,4 +1,5 @@
 //! Ops that take parts of a tensor, or put it into a larger one.
+use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
 use crate::ops::concat::concat;
 use crate::{Tensor, apply, apply_many};
@@ -57,6 +58,9 @@ impl Op for Slice {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         one(apply(Unslice(self.0.clone()), [&cx.grad()?])?)
     }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.linear(self.clone())
+    }
 }
 
 /// The inverse of a slice: zeros around its elements.
@@ -76,6 +80,9 @@ impl Op for Unslice {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         one(apply(Slice(self.0.clone()), [&cx.grad()?])?)
+    }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        cx.linear(self.clone())
     }
 }
 

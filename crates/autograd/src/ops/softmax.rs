@@ -2,6 +2,7 @@
 //!
 //! The kernels work on the last axis; another axis is moved there and back, which copies nothing but what a kernel
 //! makes contiguous.
+use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
 use crate::{Tensor, apply};
 use slalom_array::{Array, Result};
@@ -23,6 +24,11 @@ impl Op for Softmax {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         one(softmax_gradient(&cx.output(), &cx.grad()?)?)
+    }
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        // The Jacobian is symmetric.
+        let tangent = cx.tangent(0).map(|tangent| softmax_gradient(&cx.output(), tangent));
+        Ok(smallvec![tangent.transpose()?])
     }
 }
 

@@ -3,6 +3,7 @@
 //! An op says its value, its derivative as a function of what it saves (its input or its output), and the derivative
 //! of that: the first two are kernels that run in one pass, the last is a tensor expression, so that the second and all
 //! higher derivatives follow.
+use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
 use crate::{Tensor, apply};
 use slalom_array::{
@@ -103,6 +104,15 @@ impl<U: Unary> Op for Function<U> {
             Of::Output => cx.output(),
         };
         one(apply(Derivative(self.0), [&cx.grad()?, &s])?)
+    }
+
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        let Some(tangent) = cx.tangent(0) else { return Ok(smallvec![None]) };
+        let s = match U::OF {
+            Of::Input => cx.input(0),
+            Of::Output => cx.output(),
+        };
+        Ok(smallvec![Some(apply(Derivative(self.0), [tangent, &s])?)])
     }
 }
 

@@ -4,6 +4,7 @@ mod cases;
 mod contractions;
 mod conv;
 mod dropout;
+mod forward;
 mod indexing;
 mod layouts;
 mod linalg;

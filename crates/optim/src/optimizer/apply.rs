@@ -81,7 +81,7 @@ impl Optimizer {
     ) -> Result<i64> {
         let pairs =
             gradients.into_iter().map(|(gradient, variable)| (gradient.into(), variable.as_ref().clone()));
-        let gradients = missing::drop_missing(&self.name, pairs)?;
+        let gradients = missing::drop_missing(&self.name, pairs, &[])?;
         self.apply(gradients, options)
     }
 

@@ -116,7 +116,7 @@ struct Evaluations<'a> {
 impl<'a> Evaluations<'a> {
     fn new(optimizer: &str, first: Recorded, loss: &'a mut dyn Loss) -> Result<Evaluations<'a>> {
         let pairs = first.gradients.iter().cloned().zip(first.variables.iter().cloned());
-        missing::drop_missing(optimizer, pairs)?;
+        missing::drop_missing(optimizer, pairs, &first.cuts)?;
         let before: Vec<Array> = first.variables.iter().map(Variable::array).collect();
         let mut start = Vec::new();
         for value in &before {
