@@ -16,4 +16,5 @@ mod value;
 pub use envelope::Envelope;
 pub use reader::{NumberOrSchedule, Reader};
 pub use registry::{Entry, Registry};
+pub(crate) use value::ToValue;
 pub use value::{Config, FromValue, number, object};

@@ -84,6 +84,19 @@ impl<'a> Reader<'a> {
         Ok(self.hyper(key)?.unwrap_or(NumberOrSchedule::Number(default)))
     }
 
+    /// The hyperparameters `key`, an array of numbers and schedules, which must be there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], if the key is missing or anything else; the errors of the schedules.
+    pub fn take_hypers(&mut self, key: &'static str) -> Result<Vec<NumberOrSchedule>> {
+        let elements = self.take::<Vec<serde_json::Value>>(key)?;
+        let read = |(i, element)| {
+            let what = format!("element {i} of `{key}`");
+            self.read_hyper(&what, element)
+        };
+        elements.iter().enumerate().map(read).collect()
+    }
+
     /// The schedule `key` in an envelope, which must be there: for schedules that are made of others.
     ///
     /// # Errors
@@ -110,20 +123,19 @@ impl<'a> Reader<'a> {
     }
 
     fn hyper(&mut self, key: &'static str) -> Result<Option<NumberOrSchedule>> {
-        match self.config.get(key) {
-            Some(envelope) if envelope.is_object() => {
-                self.asked.push(key);
-                let schedule = schedules::deserialize_with(envelope, self.schedules);
-                let place = || format!("{}.from_config: `{key}`", self.class_name);
-                schedule
-                    .map(|it| Some(NumberOrSchedule::Schedule(it)))
-                    .map_err(|error| error.context(place()))
-            }
-            _ => {
-                let expected = || "a number or a schedule".into();
-                Ok(self.take_with(key, expected, f64::from_value)?.map(NumberOrSchedule::Number))
-            }
+        self.asked.push(key);
+        let value = self.config.get(key);
+        value.map(|value| self.read_hyper(&format!("`{key}`"), value)).transpose()
+    }
+
+    fn read_hyper(&self, what: &str, value: &serde_json::Value) -> Result<NumberOrSchedule> {
+        if value.is_object() {
+            let schedule = schedules::deserialize_with(value, self.schedules);
+            let place = || format!("{}.from_config: {what}", self.class_name);
+            return schedule.map(NumberOrSchedule::Schedule).map_err(|error| error.context(place()));
         }
+        let number = f64::from_value(value).map(NumberOrSchedule::Number);
+        number.map_err(|found| self.error(format!("a number or a schedule for {what}"), found))
     }
 
     fn take_with<T>(

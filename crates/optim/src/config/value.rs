@@ -139,6 +139,47 @@ impl FromValue for Value {
     }
 }
 
+/// A type that is written as one value of a config: the inverse of [`FromValue`].
+pub(crate) trait ToValue {
+    fn to_value(&self) -> Value;
+}
+
+impl ToValue for f64 {
+    fn to_value(&self) -> Value {
+        number(*self)
+    }
+}
+
+impl ToValue for bool {
+    fn to_value(&self) -> Value {
+        Value::from(*self)
+    }
+}
+
+impl ToValue for i64 {
+    fn to_value(&self) -> Value {
+        Value::from(*self)
+    }
+}
+
+impl ToValue for String {
+    fn to_value(&self) -> Value {
+        Value::from(self.as_str())
+    }
+}
+
+impl<T: ToValue> ToValue for Option<T> {
+    fn to_value(&self) -> Value {
+        self.as_ref().map_or(Value::Null, T::to_value)
+    }
+}
+
+impl<T: ToValue> ToValue for Vec<T> {
+    fn to_value(&self) -> Value {
+        self.iter().map(T::to_value).collect()
+    }
+}
+
 /// A value in words, for error messages.
 pub(super) fn found(value: &Value) -> String {
     match value {

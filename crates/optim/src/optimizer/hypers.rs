@@ -1,6 +1,7 @@
 //! The hyperparameters of an optimizer.
 use super::Optimizer;
 use crate::config::Config;
+use crate::schedules::Schedule;
 use crate::{Hyper, IntoHyper, NamedHyper, Step};
 use slalom_array::{Error, ErrorKind, Result};
 use smallvec::SmallVec;
@@ -34,6 +35,14 @@ impl Hypers {
             let expected = format!("one of the hyperparameters {}", names.join(", "));
             Error::new(ErrorKind::NotFound, "hyperparameter", expected, format!("{name:?}"))
                 .context(optimizer)
+        })
+    }
+
+    /// The schedules among the hyperparameters.
+    pub(super) fn schedules(&self) -> impl Iterator<Item = &dyn Schedule> {
+        self.all.iter().filter_map(|hyper| match &hyper.hyper {
+            Hyper::Schedule(schedule) => Some(&**schedule),
+            _ => None,
         })
     }
 
@@ -101,6 +110,15 @@ impl Optimizer {
         let hyper = &mut self.hypers.all[i];
         *hyper = hyper.replaced(&self.name, value.into_hyper())?;
         Ok(())
+    }
+
+    /// Tells the schedules among the hyperparameters of a metric, usually the loss on validation data after each epoch:
+    /// [`ReduceOnPlateau`](crate::schedules::ReduceOnPlateau) waits for it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Memory`].
+    pub fn observe(&self, metric: f64) -> Result<()> {
+        self.hypers.schedules().try_for_each(|schedule| schedule.observe(metric))
     }
 
     /// As [`get`](Optimizer::get) of `learning_rate`: before `decay`.

@@ -1,16 +1,20 @@
 //! What an optimizer remembers: the number of steps, scalars and slots.
 use super::Optimizer;
 use crate::rule::Initial;
+use crate::schedules::Schedule;
 use slalom_array::{Array, Error, ErrorKind, Result};
 use slalom_variable::Variable;
 
 /// Weights and slots.
 impl Optimizer {
-    /// All that the optimizer remembers, in the order of its creation: `iterations`, and from the first step on the rule's
-    /// scalars and slots.
+    /// All that the optimizer remembers, in the order of its creation: `iterations`, what schedules remember, and from the first
+    /// step on the rule's scalars and slots.
     pub fn weights(&self) -> Vec<Variable> {
         let scalars = if self.built { &self.scalars[..] } else { &[] };
-        std::iter::once(&self.iterations).chain(scalars).chain(self.slots.created()).cloned().collect()
+        let mut weights = vec![self.iterations.clone()];
+        weights.extend(self.hypers.schedules().flat_map(Schedule::state));
+        weights.extend(scalars.iter().chain(self.slots.created()).cloned());
+        weights
     }
 
     /// The same as [`weights`](Optimizer::weights).

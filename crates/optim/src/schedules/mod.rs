@@ -1,6 +1,7 @@
 //! Learning-rate schedules: hyperparameters that are functions of the step.
 //!
-//! These are the schedules of `tf.keras.optimizers.schedules`, with its formulas, names, defaults and configs. A schedule is
+//! These are the schedules of `tf.keras.optimizers.schedules`, with its formulas, names, defaults and configs, and some that it
+//! lacks: [`LinearWarmup`] in front of any other, several in [`Sequence`], [`OneCycle`], [`StepDecay`], [`ReduceOnPlateau`]. A schedule is
 //! called with the optimizer's `iterations`, the number of steps done before the present one. It is evaluated in f64 (TensorFlow:
 //! f32), and the optimizer rounds the result to the type of the variable.
 //!
@@ -22,27 +23,44 @@
 //! # Own schedules
 //! Any type that implements [`Schedule`] is one, and so is a closure through [`FnSchedule`]. To load an own schedule from a config,
 //! pass its [`Entry`] to [`deserialize_with`].
+mod arguments;
+mod constant;
 mod cosine_decay;
 mod cosine_decay_restarts;
 mod exponential_decay;
 mod fn_schedule;
 mod inverse_time_decay;
+mod linear_warmup;
+mod one_cycle;
+mod part;
 mod piecewise_constant_decay;
 mod polynomial_decay;
+mod reduce_on_plateau;
+mod sequence;
+mod step_decay;
 mod steps;
 
+pub use constant::Constant;
 pub use cosine_decay::CosineDecay;
 pub use cosine_decay_restarts::CosineDecayRestarts;
 pub use exponential_decay::ExponentialDecay;
 pub use fn_schedule::FnSchedule;
 pub use inverse_time_decay::InverseTimeDecay;
+pub use linear_warmup::LinearWarmup;
+pub use one_cycle::OneCycle;
 pub use piecewise_constant_decay::PiecewiseConstantDecay;
 pub use polynomial_decay::PolynomialDecay;
+pub use reduce_on_plateau::ReduceOnPlateau;
+pub use sequence::Sequence;
+pub use step_decay::StepDecay;
 pub use steps::Steps;
+
+use part::Part;
 
 use crate::config::{Config, Entry, Envelope, Registry};
 use serde_json::Value;
 use slalom_array::{Error, ErrorKind, Result};
+use slalom_variable::Variable;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -86,6 +104,20 @@ pub trait Schedule: Debug + Send + Sync {
     fn validate(&self) -> Result<()> {
         Ok(())
     }
+
+    /// Takes notice of a metric, usually after each epoch ([`Optimizer::observe`](crate::Optimizer::observe)). Default: does nothing.
+    ///
+    /// # Errors
+    /// If the schedule cannot remember it. Nothing has changed then.
+    fn observe(&self, _metric: f64) -> Result<()> {
+        Ok(())
+    }
+
+    /// What the schedule remembers: variables, which are among the optimizer's [`weights`](crate::Optimizer::weights). Default:
+    /// nothing.
+    fn state(&self) -> Vec<Variable> {
+        Vec::new()
+    }
 }
 
 macro_rules! forward_to_inner {
@@ -103,6 +135,12 @@ macro_rules! forward_to_inner {
             fn validate(&self) -> Result<()> {
                 (**self).validate()
             }
+            fn observe(&self, metric: f64) -> Result<()> {
+                (**self).observe(metric)
+            }
+            fn state(&self) -> Vec<Variable> {
+                (**self).state()
+            }
         }
     )*};
 }
@@ -111,34 +149,40 @@ forward_to_inner!(Box Arc);
 /// The known classes of schedules.
 pub type Schedules<'a> = Registry<'a, Box<dyn Schedule>>;
 
+/// All classes. Those of Keras go first.
+const CLASSES: &[Entry<Box<dyn Schedule>>] = &[
+    Entry { class_name: ExponentialDecay::CLASS_NAME, build: |r| Ok(Box::new(ExponentialDecay::read(r)?)) },
+    Entry {
+        class_name: PiecewiseConstantDecay::CLASS_NAME,
+        build: |r| Ok(Box::new(PiecewiseConstantDecay::read(r)?)),
+    },
+    Entry { class_name: PolynomialDecay::CLASS_NAME, build: |r| Ok(Box::new(PolynomialDecay::read(r)?)) },
+    Entry { class_name: InverseTimeDecay::CLASS_NAME, build: |r| Ok(Box::new(InverseTimeDecay::read(r)?)) },
+    Entry { class_name: CosineDecay::CLASS_NAME, build: |r| Ok(Box::new(CosineDecay::read(r)?)) },
+    Entry {
+        class_name: CosineDecayRestarts::CLASS_NAME,
+        build: |r| Ok(Box::new(CosineDecayRestarts::read(r)?)),
+    },
+    Entry { class_name: Constant::CLASS_NAME, build: |r| Ok(Box::new(Constant::read(r)?)) },
+    Entry { class_name: LinearWarmup::CLASS_NAME, build: |r| Ok(Box::new(LinearWarmup::read(r)?)) },
+    Entry { class_name: OneCycle::CLASS_NAME, build: |r| Ok(Box::new(OneCycle::read(r)?)) },
+    Entry { class_name: ReduceOnPlateau::CLASS_NAME, build: |r| Ok(Box::new(ReduceOnPlateau::read(r)?)) },
+    Entry { class_name: Sequence::CLASS_NAME, build: |r| Ok(Box::new(Sequence::read(r)?)) },
+    Entry { class_name: StepDecay::CLASS_NAME, build: |r| Ok(Box::new(StepDecay::read(r)?)) },
+];
+
+/// How many of the classes are Keras's.
+const OF_KERAS: usize = 6;
+
 /// slalom's own schedules.
 ///
 /// ```
 /// let names: Vec<_> = slalom_optim::schedules::registry().entries().map(|entry| entry.class_name).collect();
-/// assert_eq!(names, ["ExponentialDecay", "PiecewiseConstantDecay", "PolynomialDecay", "InverseTimeDecay",
-///                    "CosineDecay", "CosineDecayRestarts"]);
+/// assert_eq!(names[..6], ["ExponentialDecay", "PiecewiseConstantDecay", "PolynomialDecay", "InverseTimeDecay",
+///                         "CosineDecay", "CosineDecayRestarts"]);
+/// assert_eq!(names[6..], ["Constant", "LinearWarmup", "OneCycle", "ReduceOnPlateau", "Sequence", "StepDecay"]);
 /// ```
 pub const fn registry() -> Schedules<'static> {
-    const CLASSES: &[Entry<Box<dyn Schedule>>] = &[
-        Entry {
-            class_name: ExponentialDecay::CLASS_NAME,
-            build: |r| Ok(Box::new(ExponentialDecay::read(r)?)),
-        },
-        Entry {
-            class_name: PiecewiseConstantDecay::CLASS_NAME,
-            build: |r| Ok(Box::new(PiecewiseConstantDecay::read(r)?)),
-        },
-        Entry { class_name: PolynomialDecay::CLASS_NAME, build: |r| Ok(Box::new(PolynomialDecay::read(r)?)) },
-        Entry {
-            class_name: InverseTimeDecay::CLASS_NAME,
-            build: |r| Ok(Box::new(InverseTimeDecay::read(r)?)),
-        },
-        Entry { class_name: CosineDecay::CLASS_NAME, build: |r| Ok(Box::new(CosineDecay::read(r)?)) },
-        Entry {
-            class_name: CosineDecayRestarts::CLASS_NAME,
-            build: |r| Ok(Box::new(CosineDecayRestarts::read(r)?)),
-        },
-    ];
     Registry::new("schedule", CLASSES)
 }
 
@@ -157,7 +201,7 @@ pub const fn registry() -> Schedules<'static> {
 /// ```
 pub fn serialize(schedule: &dyn Schedule) -> Value {
     let class_name = schedule.class_name();
-    let is_keras = registry().entries().any(|entry| entry.class_name == class_name);
+    let is_keras = CLASSES[..OF_KERAS].iter().any(|entry| entry.class_name == class_name);
     let envelope = Envelope { class_name, config: &schedule.get_config() };
     envelope.to_json(is_keras.then_some("keras.optimizers.schedules"))
 }

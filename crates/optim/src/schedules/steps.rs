@@ -1,5 +1,5 @@
 //! Numbers of steps.
-use crate::config::{FromValue, number};
+use crate::config::{FromValue, ToValue, number};
 use serde_json::Value;
 use std::fmt;
 
@@ -47,10 +47,16 @@ impl FromValue for Steps {
     }
 }
 
-impl From<Steps> for Value {
+impl ToValue for Steps {
     /// A whole number is printed without a fraction, as in Python.
-    fn from(Steps(steps): Steps) -> Value {
-        let exact = (1u64 << 53) as f64;
+    fn to_value(&self) -> Value {
+        let (steps, exact) = (self.0, (1u64 << 53) as f64);
         if steps.fract() == 0.0 && steps.abs() <= exact { Value::from(steps as i64) } else { number(steps) }
+    }
+}
+
+impl From<Steps> for Value {
+    fn from(steps: Steps) -> Value {
+        steps.to_value()
     }
 }
