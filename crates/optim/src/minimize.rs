@@ -1,6 +1,6 @@
 //! `minimize`: record, loss, gradients, apply.
 use crate::optimizer::Loss;
-use crate::stages::missing;
+use crate::stages::unscale::LossScale;
 use crate::{ApplyOptions, GradientList, LossValue, Optimizer, Report, VarList, Variables};
 use slalom_array::{Error, ErrorKind, Result};
 use slalom_autograd::{
@@ -26,11 +26,19 @@ impl MinimizeOptions {
         MinimizeOptions { grad_loss: Some(grad_loss) }
     }
 
-    fn of_gradient(&self) -> GradientOptions {
-        match &self.grad_loss {
-            Some(grad_loss) => GradientOptions::new().output_gradients([grad_loss.clone()]),
-            None => GradientOptions::new(),
-        }
+    fn of_gradient(&self, loss: &Tensor, scale: Option<&LossScale>) -> Result<GradientOptions> {
+        let options = GradientOptions::new();
+        let Some(scale) = scale.map(|scale| scale.of(loss)).transpose()? else {
+            return Ok(match &self.grad_loss {
+                Some(grad_loss) => options.output_gradients([grad_loss.clone()]),
+                None => options,
+            });
+        };
+        let weights = match &self.grad_loss {
+            Some(grad_loss) => grad_loss * scale,
+            None => scale.broadcast_to(loss.shape())?,
+        };
+        Ok(options.output_gradients([weights]))
     }
 }
 
@@ -47,6 +55,7 @@ fn record<R: LossValue>(
     mut loss: impl FnMut() -> R,
     vars: impl VarList,
     options: &MinimizeOptions,
+    scale: Option<&LossScale>,
 ) -> Result<Recorded> {
     let known = vars.known();
     let tape = GradientTape::new();
@@ -57,7 +66,7 @@ fn record<R: LossValue>(
     let loss = loss().into_loss()?;
     let variables = known.unwrap_or_else(|| vars.variables());
     let cuts = cuts(&tape, &loss, &&variables[..]);
-    let gradients = tape.gradient_with(&loss, &variables[..], &options.of_gradient())?;
+    let gradients = tape.gradient_with(&loss, &variables[..], &options.of_gradient(&loss, scale)?)?;
     Ok(Recorded { loss, gradients, variables, cuts })
 }
 
@@ -69,7 +78,7 @@ struct Closure<L> {
 
 impl<R: LossValue, L: FnMut() -> R> Loss for Closure<L> {
     fn record(&mut self) -> Result<Recorded> {
-        record(&mut self.loss, &self.variables[..], &MinimizeOptions::default())
+        record(&mut self.loss, &self.variables[..], &MinimizeOptions::default(), None)
     }
 
     fn hessian_vector(&mut self, vectors: &[Tensor]) -> Result<Vec<Option<Gradient>>> {
@@ -122,7 +131,7 @@ impl Optimizer {
         vars: impl VarList,
         options: &MinimizeOptions,
     ) -> Result<Report> {
-        let recorded = record(&mut loss, vars, options)?;
+        let recorded = record(&mut loss, vars, options, self.loss_scaling())?;
         if self.rule().search().is_none() {
             return self.apply_recorded(recorded);
         }
@@ -162,12 +171,14 @@ impl Optimizer {
         }
         let variables = vars.variables();
         let cuts = cuts(&tape, &loss, &&variables[..]);
-        let gradients = tape.last_gradient(&loss, &variables[..], &GradientOptions::new())?;
+        let options = MinimizeOptions::default().of_gradient(&loss, self.loss_scaling())?;
+        let gradients = tape.last_gradient(&loss, &variables[..], &options)?;
         self.apply_recorded(Recorded { loss, gradients, variables, cuts })
     }
 
     /// The first half of [`minimize`](Optimizer::minimize): the gradients, each with its variable, for
-    /// [`apply_gradients`](Optimizer::apply_gradients). A gradient is `None` where the loss does not depend on the variable.
+    /// [`apply_gradients`](Optimizer::apply_gradients). A gradient is `None` where the loss does not depend on the variable. Where there is
+    /// a loss scale, these are the gradients of the scaled loss.
     ///
     /// # Errors
     /// Those of the loss and of its gradient.
@@ -176,14 +187,14 @@ impl Optimizer {
         loss: impl FnMut() -> R,
         vars: impl VarList,
     ) -> Result<Vec<(Option<Gradient>, Variable)>> {
-        let recorded = record(loss, vars, &MinimizeOptions::default())?;
+        let recorded = record(loss, vars, &MinimizeOptions::default(), self.loss_scaling())?;
         Ok(recorded.gradients.into_iter().zip(recorded.variables).collect())
     }
 
     fn apply_recorded(&mut self, recorded: Recorded) -> Result<Report> {
         let Recorded { loss, gradients, variables, cuts } = recorded;
         let pairs = gradients.into_iter().zip(variables);
-        let gradients = missing::drop_missing(self.get_name(), pairs, &cuts)?;
+        let gradients = self.present(pairs, &cuts)?;
         let iterations = self.apply(gradients, &ApplyOptions::default())?;
         Ok(Report { loss: loss.stop_gradient(), iterations })
     }
@@ -214,9 +225,9 @@ impl Optimizer {
         vars: impl VarList,
     ) -> Result<MinimizeOp<'_>> {
         let trace = Trace::new()?;
-        let Recorded { loss, gradients, variables, cuts } = record(loss, vars, &MinimizeOptions::default())?;
-        let pairs = gradients.into_iter().zip(variables);
-        let gradients = missing::drop_missing(self.get_name(), pairs, &cuts)?;
+        let Recorded { loss, gradients, variables, cuts } =
+            record(loss, vars, &MinimizeOptions::default(), self.loss_scaling())?;
+        let gradients = self.present(gradients.into_iter().zip(variables), &cuts)?;
         let mut results = vec![&loss];
         for (gradient, _) in &gradients {
             match gradient {

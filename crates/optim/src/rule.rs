@@ -15,6 +15,18 @@ pub struct SlotSpec {
     pub(crate) name: &'static str,
     pub(crate) initial: Initial,
     pub(crate) dtype: Option<DType>,
+    pub(crate) extent: Extent,
+}
+
+/// Whose a slot is, and of which shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The rule's, of the shape that it says.
+    Rule,
+    /// A stage's, of the variable's shape.
+    Variable,
+    /// A stage's, a number for each row of the variable.
+    Rows,
 }
 
 /// What a slot holds at first.
@@ -28,12 +40,12 @@ pub(crate) enum Initial {
 impl SlotSpec {
     /// A slot of zeros, of the variable's element type.
     pub const fn new(name: &'static str) -> SlotSpec {
-        SlotSpec { name, initial: Initial::Number(0.0), dtype: None }
+        SlotSpec { name, initial: Initial::Number(0.0), dtype: None, extent: Extent::Rule }
     }
 
     /// A slot that begins as a copy of the variable, of its element type.
     pub const fn copy_of_variable(name: &'static str) -> SlotSpec {
-        SlotSpec { name, initial: Initial::Variable, dtype: None }
+        SlotSpec { name, initial: Initial::Variable, dtype: None, extent: Extent::Rule }
     }
 
     /// The same slot with another first value.
@@ -46,6 +58,11 @@ impl SlotSpec {
     #[must_use]
     pub const fn dtype(self, dtype: DType) -> SlotSpec {
         SlotSpec { dtype: Some(dtype), ..self }
+    }
+
+    /// The same as a slot of a stage.
+    pub(crate) const fn extent(self, extent: Extent) -> SlotSpec {
+        SlotSpec { extent, ..self }
     }
 
     /// The name.
@@ -184,6 +201,11 @@ pub trait Rule: Debug + Send + Sync {
 
     /// Whether a step must give all of its variables to [`update`](Rule::update) in one call.
     fn updates_together(&self) -> bool {
+        false
+    }
+
+    /// Whether an update by a sparse gradient moves rows of the variable that the gradient lacks.
+    fn moves_all_rows(&self) -> bool {
         false
     }
 
@@ -370,6 +392,9 @@ impl<R: ElementRule> Rule for R {
     }
     fn updates_together(&self) -> bool {
         R::SUMS == Sums::All
+    }
+    fn moves_all_rows(&self) -> bool {
+        self.sparse() == SparseUpdate::AllRows
     }
     fn wants_dense(&self) -> bool {
         R::SUMS != Sums::None || self.sparse() == SparseUpdate::Dense

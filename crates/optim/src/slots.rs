@@ -1,7 +1,9 @@
 //! Which slots belong to which variable.
-use crate::rule::Initial;
+use crate::rule::{Extent, Initial};
+use crate::stages::accumulate::rows;
+use crate::stages::average::Blend;
 use crate::{Rule, SlotOrder, SlotSpec};
-use slalom_array::{Array, DType, Result};
+use slalom_array::{Array, DType, Result, Shape};
 use slalom_variable::Variable;
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -28,6 +30,8 @@ pub(crate) struct SlotTable {
     step: u64,
     /// All slots, in the order of their creation.
     created: Vec<Variable>,
+    /// How many of a variable's slots are the rule's; those of stages stand behind them.
+    of_rule: usize,
 }
 
 fn address(variable: &Variable) -> usize {
@@ -82,6 +86,36 @@ impl SlotTable {
         &self.entries[i]
     }
 
+    /// All entries, those of the present step with them.
+    #[inline]
+    pub(crate) fn all(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entries of steps that have been done.
+    pub(crate) fn kept(&self) -> &[Entry] {
+        &self.entries[..self.kept]
+    }
+
+    /// What a step changes of an entry: the variable, the rule's slots and, if there is one, the average.
+    #[inline]
+    pub(crate) fn parts(&self, i: usize, blend: Option<Blend>) -> impl Iterator<Item = &Variable> {
+        let entry = &self.entries[i];
+        let average = blend.map(|blend| &entry.slots[blend.slot]);
+        std::iter::once(&entry.variable).chain(&entry.slots[..self.of_rule]).chain(average)
+    }
+
+    /// The entries that the present step has not asked for.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = &Entry> {
+        self.entries[..self.kept].iter().filter(|entry| entry.asked.0 != self.step)
+    }
+
+    /// How often the present step has asked for the entry, but for the first time.
+    #[inline]
+    pub(crate) fn last_round(&self, i: usize) -> usize {
+        self.entries[i].asked.1
+    }
+
     /// Makes the slots of new entries.
     ///
     /// # Errors
@@ -91,13 +125,19 @@ impl SlotTable {
         if self.entries.len() == self.kept {
             return Ok(());
         }
+        self.of_rule = specs.iter().filter(|spec| spec.extent == Extent::Rule).count();
         for entry in &mut self.entries[self.kept..] {
             for (k, spec) in specs.iter().enumerate() {
                 let value = match spec.initial {
                     Initial::Variable => entry.variable.array().copy()?,
                     Initial::Number(number) => {
                         let dtype = spec.dtype.unwrap_or(entry.variable.dtype());
-                        Array::full(rule.slot_shape(k, &entry.variable), number, dtype)?
+                        let shape = match spec.extent {
+                            Extent::Rule => rule.slot_shape(k, &entry.variable),
+                            Extent::Variable => entry.variable.shape().clone(),
+                            Extent::Rows => Shape::from([rows(&entry.variable)]),
+                        };
+                        Array::full(shape, number, dtype)?
                     }
                 };
                 let name = format!("{optimizer}/{}/{}", entry.variable.name(), spec.name);

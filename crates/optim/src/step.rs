@@ -12,6 +12,8 @@ pub struct Step<'a> {
     /// Where the learning rate stands among the values.
     pub(crate) learning_rate: Option<usize>,
     pub(crate) scalars: SmallVec<[f64; 1]>,
+    /// What decoupled weight decay leaves of a value, as a factor.
+    pub(crate) kept: f64,
 }
 
 impl Step<'_> {

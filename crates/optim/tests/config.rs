@@ -172,7 +172,8 @@ fn an_unknown_class_lists_the_known_ones() {
     let json = json!({"class_name": "LinearDecay", "config": {}});
     let error = schedules::deserialize(&json).unwrap_err();
     let text = "from_config: expected a schedule, one of `ExponentialDecay`, `PiecewiseConstantDecay`, \
-                `PolynomialDecay`, `InverseTimeDecay`, `CosineDecay`, `CosineDecayRestarts`, got `LinearDecay`";
+                `PolynomialDecay`, `InverseTimeDecay`, `CosineDecay`, `CosineDecayRestarts`, `Constant`, \
+                `LinearWarmup`, `OneCycle`, `ReduceOnPlateau`, `Sequence`, `StepDecay`, got `LinearDecay`";
     assert_eq!((error.kind(), error.to_string()), (ErrorKind::NotFound, text.to_string()));
 }
 

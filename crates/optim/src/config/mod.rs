@@ -8,11 +8,13 @@
 //! * [`FromValue`] reads one value.
 //!
 //! Every error names the class and the key, what was expected and what was found.
+mod dialect;
 mod envelope;
 mod reader;
 mod registry;
 mod value;
 
+pub use dialect::Dialect;
 pub use envelope::Envelope;
 pub use reader::{NumberOrSchedule, Reader};
 pub use registry::{Entry, Registry};

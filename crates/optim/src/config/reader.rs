@@ -1,6 +1,6 @@
 //! Typed arguments from a config.
-use super::FromValue;
 use super::value::{Config, keys};
+use super::{Dialect, FromValue};
 use crate::schedules::{self, Schedule, Schedules};
 use slalom_array::{Error, ErrorKind, Result};
 
@@ -32,6 +32,7 @@ pub struct Reader<'a> {
     class_name: &'a str,
     config: &'a Config,
     schedules: Schedules<'a>,
+    dialect: Dialect,
     /// The keys that were asked for, found or not: those that are allowed.
     asked: Vec<&'static str>,
 }
@@ -39,7 +40,31 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader of the config of an object of the class. Schedules within it come from `schedules`.
     pub fn new(class_name: &'a str, config: &'a Config, schedules: Schedules<'a>) -> Reader<'a> {
-        Reader { class_name, config, schedules, asked: Vec::new() }
+        Reader { class_name, config, schedules, dialect: Dialect::of(config), asked: Vec::new() }
+    }
+
+    /// The same in this dialect, whatever the keys of the config show.
+    #[must_use]
+    pub fn in_dialect(self, dialect: Dialect) -> Reader<'a> {
+        Reader { dialect, ..self }
+    }
+
+    /// The dialect of the config.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The name of the class.
+    pub(crate) fn class_name(&self) -> &'a str {
+        self.class_name
+    }
+
+    /// A reader of a config within this one.
+    pub(crate) fn inner<'b>(&self, class_name: &'b str, config: &'b Config) -> Reader<'b>
+    where
+        'a: 'b,
+    {
+        Reader { class_name, config, schedules: self.schedules, dialect: self.dialect, asked: Vec::new() }
     }
 
     /// Whether the config has the key. The key does not become an allowed one by that.
@@ -47,9 +72,13 @@ impl<'a> Reader<'a> {
         self.config.contains_key(key)
     }
 
-    /// Whether the key is an allowed one, because it has been asked for.
-    pub(crate) fn takes(&self, key: &str) -> bool {
-        self.asked.contains(&key)
+    /// Whether the key is there with nothing in it; it becomes an allowed one then.
+    pub(crate) fn takes_null(&mut self, key: &'static str) -> bool {
+        let null = self.config.get(key).is_some_and(serde_json::Value::is_null);
+        if null {
+            self.asked.push(key);
+        }
+        null
     }
 
     /// The argument `key`, which must be there.

@@ -98,6 +98,11 @@ impl Rows {
         Some((row, &self.places[start..end]))
     }
 
+    /// The rows, each once, in order.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = usize> {
+        self.rows.iter().map(|row| row.0)
+    }
+
     /// The whole array, with other values in the places of these.
     pub(super) fn to_dense(&self, values: Array, shape: &Shape) -> Result<Array> {
         let mut dense = Array::zeros(shape, values.dtype())?;

@@ -1,7 +1,9 @@
 //! `apply_gradients`: prepare, then commit.
 use super::Optimizer;
 use crate::driver::{Clip, Update};
-use crate::stages::{GradientList, Target, check, commit, constrain, missing};
+use crate::stages::accumulate::Sums;
+use crate::stages::average::Blend;
+use crate::stages::{GradientList, Target, check, commit, constrain, finite, missing};
 use slalom_array::{Array, Error, ErrorKind, Result};
 use slalom_autograd::{Gradient, Trace};
 use slalom_variable::Variable;
@@ -81,8 +83,25 @@ impl Optimizer {
     ) -> Result<i64> {
         let pairs =
             gradients.into_iter().map(|(gradient, variable)| (gradient.into(), variable.as_ref().clone()));
-        let gradients = missing::drop_missing(&self.name, pairs, &[])?;
+        let gradients = self.present(pairs, &[])?;
         self.apply(gradients, options)
+    }
+
+    /// The pairs that have a gradient. The first time, the patterns of groups are compared with all names.
+    pub(crate) fn present(
+        &mut self,
+        pairs: impl IntoIterator<Item = (Option<Gradient>, Variable)>,
+        cuts: &[Option<&'static str>],
+    ) -> Result<GradientList> {
+        if !self.stages.groups.unmatched() {
+            return missing::drop_missing(&self.name, pairs, cuts);
+        }
+        let pairs: Vec<_> = pairs.into_iter().collect();
+        if !pairs.is_empty() {
+            let checked = self.stages.groups.check(pairs.iter().map(|pair| &pair.1));
+            checked.map_err(|error| error.context(&self.name))?;
+        }
+        missing::drop_missing(&self.name, pairs, cuts)
     }
 
     /// Applies gradients that are all present.
@@ -92,10 +111,47 @@ impl Optimizer {
             return Err(self.searches(true));
         }
         let iterations = self.iterations.array().item()? as i64;
+        let gradients = self.collect(gradients).map_err(|error| error.context(&self.name))?;
+        self.proceed(iterations, gradients, options)
+    }
+
+    /// Does a step with the mean of the micro-batches that have been accumulated since the last step, where
+    /// [`gradient_accumulation_steps`](Optimizer::gradient_accumulation_steps) have not come together: the mean over those that
+    /// there are. Does nothing if there are none. Returns the number of steps done.
+    ///
+    /// # Errors
+    /// As [`apply_gradients`](Optimizer::apply_gradients).
+    ///
+    /// ```
+    /// use slalom_optim::{Optimizer, rules::Sgd};
+    /// use slalom_variable::Variable;
+    /// let x = Variable::new(0.0f64);
+    /// let mut opt = Optimizer::new(Sgd::new(1.0))?.gradient_accumulation_steps(4)?;
+    /// for slope in [1.0, 3.0] {
+    ///     assert_eq!(opt.minimize(|| slope * &x, &x)?.iterations, 0);
+    /// }
+    /// assert_eq!((opt.apply_accumulated()?, x.value().item()?), (1, -2.0));
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub fn apply_accumulated(&mut self) -> Result<i64> {
+        self.check_usable()?;
+        let iterations = self.iterations.array().item()? as i64;
+        let Some(accumulation) = &self.stages.accumulation else { return Ok(iterations) };
+        let count = accumulation.done()?;
+        if count == 0 {
+            return Ok(iterations);
+        }
+        self.slots.begin();
+        let gradients = accumulation.mean(&self.slots, Sums::default(), count)?;
+        self.proceed(iterations, gradients, &ApplyOptions::default())
+    }
+
+    fn proceed(&mut self, iterations: i64, gradients: GradientList, options: &ApplyOptions) -> Result<i64> {
         if gradients.is_empty() {
             return Ok(iterations);
         }
-        let targets = self.prepare(gradients, options).map_err(|error| error.context(&self.name))?;
+        let prepared = self.prepare(gradients, options).map_err(|error| error.context(&self.name))?;
+        let Some(targets) = prepared else { return Ok(iterations) };
         self.update(iterations, &targets)?;
         Ok(iterations + 1)
     }
@@ -114,10 +170,44 @@ impl Optimizer {
         Err(Error::new(ErrorKind::State, "apply_gradients", expected, got).context(&self.name))
     }
 
-    /// The stages that deal with gradients, and the slots.
-    fn prepare(&mut self, mut gradients: GradientList, options: &ApplyOptions) -> Result<Targets> {
+    /// The gradients of a step: those of variables that are not frozen, without the loss scale, as the mean over micro-batches.
+    /// They are none where a micro-batch has been accumulated and the step is still to come.
+    fn collect(&mut self, mut gradients: GradientList) -> Result<GradientList> {
+        self.stages.groups.drop_frozen(&mut gradients);
+        if let Some(scale) = &self.stages.scale {
+            scale.unscale(&mut gradients)?;
+        }
+        let Some(accumulation) = self.stages.accumulation.as_ref().filter(|_| !gradients.is_empty()) else {
+            return Ok(gradients);
+        };
+        self.slots.begin();
+        let find = |(i, (_, variable)): (usize, &(Gradient, Variable))| self.slots.find(i, variable).0;
+        let entries: Vec<usize> = gradients.iter().enumerate().map(find).collect();
+        self.slots.create(&*self.rule, &self.specs, &self.name)?;
+        let sums = accumulation.add(&self.slots, &gradients, &entries)?;
+        let count = accumulation.done()? + 1;
+        if count >= accumulation.steps {
+            return accumulation.mean(&self.slots, sums, count);
+        }
+        let scalars = self.new_scalars()?;
+        accumulation.commit(&self.slots, sums, Array::scalar(count));
+        self.keep(scalars);
+        Ok(GradientList::new())
+    }
+
+    /// The stages that deal with gradients, and the slots. There are no targets where the step is skipped.
+    fn prepare(&mut self, mut gradients: GradientList, options: &ApplyOptions) -> Result<Option<Targets>> {
         if let Some(aggregator) = self.aggregator.as_mut().filter(|_| options.aggregate_gradients) {
             gradients = aggregator.apply(gradients)?;
+        }
+        if let Some(skipped) = &self.stages.skipped
+            && !finite::all_finite(&gradients)?
+        {
+            let count = Array::scalar(skipped.array().item()? as i64 + 1);
+            let end = self.stages.end(false)?;
+            *skipped.update().array() = count;
+            self.stages.commit(end);
+            return Ok(None);
         }
         let clips = match self.clip.any() {
             true => self.clip.resolve(&gradients)?,
@@ -133,21 +223,23 @@ impl Optimizer {
         for (i, ((gradient, variable), clip)) in gradients.iter().zip(clips).enumerate() {
             let gradient = check::check(gradient, variable)?;
             let (entry, round) = self.slots.find(i, variable);
+            let group = self.stages.groups.set_of(variable);
             let update = Update { gradient, clip };
             let update = if wants_dense { update.into_dense(variable.shape())? } else { update };
-            targets.push(Target { entry, round, update });
+            targets.push(Target { entry, round, group, update });
         }
         self.slots.create(&*self.rule, &self.specs, &self.name)?;
-        Ok(targets)
+        Ok(Some(targets))
     }
 
     /// Resolves the hyperparameters, computes what may fail, and commits.
     fn update(&mut self, iterations: i64, targets: &[Target]) -> Result<()> {
         let new_scalars = self.new_scalars()?;
-        let mut step = self.hypers.step(&self.name, iterations)?;
+        let mut steps = self.hypers.steps(&self.name, iterations, &self.stages.groups)?;
         let scalars = new_scalars.as_ref().unwrap_or(&self.scalars);
         for scalar in scalars {
-            step.scalars.push(scalar.array().item()?);
+            let value = scalar.array().item()?;
+            steps.iter_mut().for_each(|step| step.scalars.push(value));
         }
         let rule = &*self.rule;
         let aside = |target: &&Target| {
@@ -159,27 +251,49 @@ impl Optimizer {
         let on_copy = |target: &&Target| all_aside || aside(target);
         let copied: SmallVec<[&Target; 2]> = targets.iter().filter(on_copy).collect();
         let in_place: SmallVec<[&Target; 2]> = targets.iter().filter(|target| !on_copy(target)).collect();
-        let mut steps = [step];
-        let (copies, advanced) = constrain::update_copies(rule, &steps, &self.slots, &copied)?;
+        let blend = self.stages.average.map(|average| average.blend(iterations));
+        let idle = self.idle_averages(blend)?;
+        let end = self.stages.end(true)?;
+        let (copies, advanced) = constrain::update_copies(rule, &steps, &self.slots, &copied, blend)?;
         let mut values: SmallVec<[Array; 1]> =
             scalars.iter().map(|scalar| Array::zeros([], scalar.dtype())).collect::<Result<_>>()?;
-        let mut taken = commit::Taken::new(&self.slots, &in_place, &self.iterations)?;
+        let mut taken = commit::Taken::new(&self.slots, &in_place, &self.iterations, blend)?;
 
         self.poisoned = true;
         if in_place.is_empty() {
             steps[0].scalars = advanced;
         } else {
-            taken.update(rule, &mut steps, &in_place)?;
+            taken.update(rule, &mut steps, &in_place, blend)?;
         }
         self.poisoned = false;
         taken.count(iterations + 1);
-        commit::swap_in(&self.slots, copies);
+        commit::swap_in(&self.slots, copies, blend);
         commit::fill(&mut values, &steps[0].scalars);
         drop(steps);
         self.keep(new_scalars);
         for (scalar, value) in self.scalars.iter().zip(values) {
             *scalar.update().array() = value;
         }
+        for (variable, value) in idle {
+            *variable.update().array() = value;
+        }
+        self.stages.commit(end);
         Ok(())
+    }
+
+    /// The averages of variables that the step has not, and their values where these are replaced.
+    fn idle_averages(&self, blend: Option<Blend>) -> Result<Vec<(Variable, Array)>> {
+        let mut new = Vec::new();
+        for (blend, entry) in
+            blend.iter().flat_map(|blend| self.slots.idle().map(move |entry| (blend, entry)))
+        {
+            let average = &entry.slots[blend.slot];
+            let [value, mean] = blend.copies(&entry.variable, average)?;
+            new.push((average.clone(), mean));
+            if blend.overwrite {
+                new.push((entry.variable.clone(), value));
+            }
+        }
+        Ok(new)
     }
 }

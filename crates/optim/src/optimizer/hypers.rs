@@ -2,9 +2,10 @@
 use super::Optimizer;
 use crate::config::Config;
 use crate::schedules::Schedule;
+use crate::stages::groups::Groups;
 use crate::{Hyper, IntoHyper, NamedHyper, Step};
 use slalom_array::{Error, ErrorKind, Result};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 /// The hyperparameters of the rule, and those that all rules have in common.
 #[derive(Debug)]
@@ -13,20 +14,26 @@ pub(super) struct Hypers {
     learning_rate: Option<usize>,
     /// The common hyperparameter `decay`; `None` if the rule has one of its own.
     pub(super) decay: Option<usize>,
+    /// The common hyperparameter `weight_decay`; `None` if the rule has one of its own.
+    pub(super) weight_decay: Option<usize>,
 }
 
 impl Hypers {
     pub(super) fn new(optimizer: &str, mut all: Vec<NamedHyper>) -> Result<Hypers> {
-        let mut decay = None;
-        if all.iter().all(|hyper| hyper.name != "decay") {
-            decay = Some(all.len());
-            all.push(Hyper::Number(0.0).named("decay").non_negative());
-        }
+        let mut common = |hyper: NamedHyper| {
+            let own = all.iter().any(|known| known.name == hyper.name);
+            (!own).then(|| {
+                all.push(hyper);
+                all.len() - 1
+            })
+        };
+        let decay = common(Hyper::Number(0.0).named("decay").non_negative());
+        let weight_decay = common(Hyper::Number(0.0).named("weight_decay"));
         for hyper in &all {
             hyper.check(optimizer)?;
         }
         let learning_rate = all.iter().position(|hyper| hyper.name == "learning_rate");
-        Ok(Hypers { all, learning_rate, decay })
+        Ok(Hypers { all, learning_rate, decay, weight_decay })
     }
 
     fn find(&self, optimizer: &str, name: &str) -> Result<usize> {
@@ -57,17 +64,73 @@ impl Hypers {
 
     /// The values in the step after `iterations` others. The learning rate is the effective one.
     pub(super) fn step(&self, optimizer: &str, iterations: i64) -> Result<Step<'_>> {
-        let mut values: SmallVec<[f64; 8]> = SmallVec::new();
+        Ok(self.effective(iterations, 0, self.values(optimizer, iterations)?, 1.0))
+    }
+
+    /// The values in the step after `iterations` others, for variables in no group and for each set of groups.
+    #[inline]
+    pub(super) fn steps(
+        &self,
+        optimizer: &str,
+        iterations: i64,
+        groups: &Groups,
+    ) -> Result<SmallVec<[Step<'_>; 1]>> {
+        if groups.is_empty() {
+            return Ok(smallvec![self.step(optimizer, iterations)?]);
+        }
+        let values = self.values(optimizer, iterations)?;
+        let mut steps = smallvec![self.effective(iterations, 0, values.clone(), 1.0)];
+        for (i, (changed, factor)) in groups.sets().enumerate() {
+            let mut values = values.clone();
+            for (place, hyper) in changed {
+                values[*place] = hyper.at(optimizer, iterations)?;
+            }
+            steps.push(self.effective(iterations, i + 1, values, factor));
+        }
+        Ok(steps)
+    }
+
+    fn values(&self, optimizer: &str, iterations: i64) -> Result<Values> {
+        let mut values = Values::new();
         for hyper in &self.all {
             values.push(hyper.at(optimizer, iterations)?);
         }
-        if let (Some(rate), Some(decay)) = (self.learning_rate, self.decay) {
-            values[rate] /= 1.0 + values[decay] * iterations as f64;
+        Ok(values)
+    }
+
+    /// The step of a group with these values, before `decay` and the group's factor are applied to its learning rate.
+    #[inline]
+    fn effective(&self, iterations: i64, group: usize, mut values: Values, factor: f64) -> Step<'_> {
+        if let Some(rate) = self.learning_rate {
+            if let Some(decay) = self.decay {
+                values[rate] /= 1.0 + values[decay] * iterations as f64;
+            }
+            values[rate] *= factor;
         }
+        let rate = self.learning_rate.map_or(factor, |rate| values[rate]);
+        let kept = self.weight_decay.map_or(1.0, |decay| 1.0 - rate * values[decay]);
         let (hypers, learning_rate) = (&self.all[..], self.learning_rate);
-        Ok(Step { iterations, group: 0, hypers, values, learning_rate, scalars: SmallVec::new() })
+        Step { iterations, group, hypers, values, learning_rate, scalars: SmallVec::new(), kept }
+    }
+
+    /// Whether the common weight decay is more than 0.
+    pub(super) fn has_weight_decay(&self) -> bool {
+        self.weight_decay.is_some_and(|i| !matches!(self.all[i].hyper, Hyper::Number(0.0)))
+    }
+
+    /// Whether the rule has a learning rate.
+    pub(super) fn has_learning_rate(&self) -> bool {
+        self.learning_rate.is_some()
+    }
+
+    /// A hyperparameter's place, and the same with another value.
+    pub(super) fn replaced(&self, optimizer: &str, name: &str, hyper: Hyper) -> Result<(usize, NamedHyper)> {
+        let i = self.find(optimizer, name)?;
+        Ok((i, self.all[i].replaced(optimizer, hyper)?))
     }
 }
+
+type Values = SmallVec<[f64; 8]>;
 
 /// Hyperparameters.
 impl Optimizer {
@@ -106,9 +169,8 @@ impl Optimizer {
     /// # Errors
     /// [`ErrorKind::NotFound`], with the names that there are; [`ErrorKind::Argument`], if the value is not allowed.
     pub fn set<M>(&mut self, name: &str, value: impl IntoHyper<M>) -> Result<()> {
-        let i = self.hypers.find(&self.name, name)?;
-        let hyper = &mut self.hypers.all[i];
-        *hyper = hyper.replaced(&self.name, value.into_hyper())?;
+        let (i, hyper) = self.hypers.replaced(&self.name, name, value.into_hyper())?;
+        self.hypers.all[i] = hyper;
         Ok(())
     }
 

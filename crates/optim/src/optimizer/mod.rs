@@ -1,19 +1,23 @@
 //! The optimizer: a rule and the options that all rules have in common.
 mod apply;
 mod hypers;
+mod loader;
 mod options;
 mod search;
 mod serialize;
+mod stages;
 mod weights;
 
 pub use apply::ApplyOptions;
+pub use loader::{Loader, Transformers};
 pub(crate) use search::Loss;
 
 use crate::slots::SlotTable;
-use crate::stages::Transformer;
 use crate::stages::clip::ClipOptions;
+use crate::stages::{Stages, Transformer};
 use crate::{Rule, SlotSpec};
 use hypers::Hypers;
+use serialize::Printed;
 use slalom_array::Result;
 use slalom_variable::Variable;
 
@@ -42,6 +46,8 @@ pub struct Optimizer {
     clip: ClipOptions,
     aggregator: Option<Transformer>,
     transformers: Vec<Transformer>,
+    stages: Stages,
+    printed: Printed,
     iterations: Variable,
     scalars: Vec<Variable>,
     slots: SlotTable,
@@ -77,6 +83,8 @@ impl Optimizer {
             clip: ClipOptions::default(),
             aggregator: None,
             transformers: Vec::new(),
+            stages: Stages::default(),
+            printed: Printed::default(),
             iterations,
             scalars: Vec::new(),
             slots: SlotTable::default(),

@@ -156,13 +156,21 @@ impl Optimizer {
     /// # Errors
     /// [`ErrorKind::Argument`], if there is a clip option.
     pub fn gradient_transformer<R: Gradients>(
-        mut self,
+        self,
         transformer: impl FnMut(GradientList) -> R + Send + 'static,
     ) -> Result<Optimizer> {
+        self.transformer(Transformer::new(transformer))
+    }
+
+    /// As [`gradient_transformer`](Optimizer::gradient_transformer), for a stage that may have a name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn transformer(mut self, transformer: Transformer) -> Result<Optimizer> {
         if self.clip.any() {
             return Err(self.transformers_and_clipping());
         }
-        self.transformers.push(Transformer::new(transformer));
+        self.transformers.push(transformer);
         Ok(self)
     }
 

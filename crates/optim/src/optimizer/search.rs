@@ -79,6 +79,8 @@ impl Optimizer {
             "clip options"
         } else if self.aggregator.is_some() || !self.transformers.is_empty() {
             "an aggregator or transformers of gradients"
+        } else if self.stages.any() || self.hypers.has_weight_decay() {
+            "groups, loss scaling, accumulation, averages, skipping of steps or weight decay"
         } else if variables.iter().any(|variable| variable.constraint().is_some()) {
             "a variable with a constraint"
         } else if variables.iter().enumerate().any(repeated) {

@@ -1,16 +1,45 @@
 //! Optimizers as JSON, with the names that Keras uses.
 use super::Optimizer;
-use crate::config::{Config, Envelope, Reader, number};
+use super::loader::{LOSS_SCALE, Loader, off};
+use crate::config::{Config, Dialect, Envelope, ToValue, number, object};
 use crate::rules::{self, Rules};
-use crate::schedules::{self, Schedules};
+use crate::schedules::Schedules;
 use serde_json::Value;
-use slalom_array::{Error, ErrorKind, Result};
+use slalom_array::Result;
+
+/// What is printed as it was read, because nothing depends on it.
+#[derive(Debug, Clone)]
+pub(crate) struct Printed {
+    pub(crate) dialect: Dialect,
+    /// The module of the envelope.
+    pub(crate) module: Option<String>,
+    /// The name of the optimizer that wraps this one for dynamic loss scaling.
+    pub(crate) scale_name: Option<String>,
+    pub(crate) ema_momentum: f64,
+    pub(crate) ema_overwrite: Option<i64>,
+}
+
+impl Default for Printed {
+    fn default() -> Printed {
+        let dialect = Dialect::Legacy;
+        Printed { dialect, module: None, scale_name: None, ema_momentum: 0.99, ema_overwrite: None }
+    }
+}
 
 /// Configs.
 impl Optimizer {
-    /// All arguments, from which an equal optimizer can be built: the name, the clip options that are set, the hyperparameters and
-    /// what else the rule has. A callable stands there with its present value; closures that aggregate or
-    /// transform gradients do not stand there.
+    /// The name of the class: that of the rule, or `LossScaleOptimizer` with a
+    /// [dynamic loss scale](Optimizer::dynamic_loss_scale).
+    pub fn class_name(&self) -> &str {
+        if self.dynamic_scale().is_some() { LOSS_SCALE } else { self.rule.class_name() }
+    }
+
+    /// All arguments, from which an equal optimizer can be built: the name, the hyperparameters, the options and what else the rule
+    /// has. A callable stands there with its present value; closures that aggregate or transform gradients do not stand
+    /// there, if they have no [name](crate::Transformer::named), and neither do groups of listed variables.
+    ///
+    /// An optimizer from a config of one of the Kerases prints what that Keras prints, and so does one of a class and with
+    /// arguments that `tf.keras.optimizers.legacy` has.
     ///
     /// # Errors
     /// Those of a callable.
@@ -27,25 +56,103 @@ impl Optimizer {
     /// # Ok::<(), slalom_array::Error>(())
     /// ```
     pub fn get_config(&self) -> Result<Config> {
+        let Some((initial, growth_steps)) = self.dynamic_scale() else { return self.own_config() };
+        let name = self.printed.scale_name.clone().unwrap_or_else(|| LOSS_SCALE.to_owned());
+        Ok(object([
+            ("name", name.into()),
+            ("inner_optimizer", self.envelope(self.rule.class_name(), &self.own_config()?)),
+            ("initial_scale", number(initial)),
+            ("dynamic_growth_steps", growth_steps.into()),
+        ]))
+    }
+
+    /// The initial factor and the growth steps of a dynamic loss scale.
+    fn dynamic_scale(&self) -> Option<(f64, i64)> {
+        let scale = self.stages.scale.as_ref()?;
+        Some((scale.initial, scale.dynamic.as_ref()?.growth_steps))
+    }
+
+    /// The config without a dynamic loss scale: what Keras prints, where that tells everything.
+    fn own_config(&self) -> Result<Config> {
+        let (all, dialect) = (self.full_config()?, self.printed.dialect);
+        let Some(arguments) = dialect.arguments(self.rule.class_name()) else { return Ok(all) };
+        let mut kept = all.clone();
+        kept.retain(|key, _| arguments.contains(&key.as_str()) || dialect.common().contains(&key.as_str()));
+        // Schedules may be of classes that are not known here, and do not matter.
+        let numbers = |config: &Config| -> Config {
+            let number = |value: &Value| if value.is_object() { Value::from(0.5) } else { value.clone() };
+            config.iter().map(|(key, value)| (key.clone(), number(value))).collect()
+        };
+        let rebuilt = Loader::new().dialect(dialect).from_config(self.rule.class_name(), &numbers(&kept));
+        let same =
+            rebuilt.and_then(|rebuilt| rebuilt.full_config()).is_ok_and(|again| again == numbers(&all));
+        Ok(if same { kept } else { all })
+    }
+
+    /// All arguments, but those that the dialect lacks and that are off.
+    fn full_config(&self) -> Result<Config> {
+        let keras_3 = self.printed.dialect == Dialect::Keras3;
         let mut config = Config::new();
         config.insert("name".to_owned(), self.name.as_str().into());
-        for (key, value) in self.clip.named() {
-            if let Some(value) = value {
-                config.insert(key.to_owned(), number(value));
-            }
-        }
         self.hypers.to_config(&self.name, self.iterations.array().item()? as i64, &mut config)?;
         config.extend(self.rule.config());
+        let decays = |config: &Config, key: &str| config.get(key).is_some_and(|value| *value != 0.0);
+        if keras_3 && self.hypers.decay.is_some() && !decays(&config, "decay") {
+            config.remove("decay");
+        }
+        let own = self.hypers.weight_decay.is_none() && self.rule.class_name() != "Nadam";
+        if !decays(&config, "weight_decay") && !(own && (!keras_3 || self.rule.class_name() == "AdamW")) {
+            config.insert("weight_decay".to_owned(), Value::Null);
+        }
+        for (key, value) in self.clip.named() {
+            config.insert(key.to_owned(), value.to_value());
+        }
+        self.stages_to_config(&mut config);
+        if !keras_3 {
+            let off = off();
+            config.retain(|key, value| !off.iter().any(|(name, off)| name == key && off == value));
+        }
         Ok(config)
     }
 
-    /// Builds an optimizer from the name of its class and its config. Arguments that the config lacks have their defaults.
+    fn stages_to_config(&self, config: &mut Config) {
+        let (stages, printed) = (&self.stages, &self.printed);
+        let average = stages.average.as_ref();
+        let factor = stages.scale.as_ref().filter(|scale| scale.dynamic.is_none()).map(|scale| scale.initial);
+        let options: [(&str, Value); 5] = [
+            ("use_ema", average.is_some().into()),
+            ("ema_momentum", number(average.map_or(printed.ema_momentum, |average| average.momentum))),
+            (
+                "ema_overwrite_frequency",
+                average.and_then(|average| average.overwrite).or(printed.ema_overwrite).to_value(),
+            ),
+            ("loss_scale_factor", factor.to_value()),
+            (
+                "gradient_accumulation_steps",
+                stages.accumulation.as_ref().map(|accumulation| accumulation.steps).to_value(),
+            ),
+        ];
+        config.extend(options.map(|(key, value)| (key.to_owned(), value)));
+        if stages.skipped.is_some() && self.dynamic_scale().is_none() {
+            config.insert("skip_nonfinite".to_owned(), true.into());
+        }
+        let groups = stages.groups.to_json();
+        if !groups.is_empty() {
+            config.insert("groups".to_owned(), groups.into());
+        }
+        let transformers: Vec<Value> = self.transformers.iter().filter_map(|t| t.to_json()).collect();
+        if !transformers.is_empty() {
+            config.insert("gradient_transformers".to_owned(), transformers.into());
+        }
+    }
+
+    /// Builds an optimizer from the name of its class and its config, bare as `get_config` of either Keras prints it; in which dialect
+    /// it is, its keys tell ([`Dialect::of`]). Arguments that the config lacks have their defaults.
     ///
     /// # Errors
-    /// [`NotFound`](slalom_array::ErrorKind::NotFound), if the class is not known; [`Config`](slalom_array::ErrorKind::Config), if
-    /// the config has unknown keys or values of a wrong type; [`Argument`](slalom_array::ErrorKind::Argument), if a value is refused.
+    /// As [`Loader::from_config`].
     pub fn from_config(class_name: &str, config: &Config) -> Result<Optimizer> {
-        Optimizer::from_config_with(class_name, config, rules::registry(), schedules::registry())
+        Loader::new().from_config(class_name, config)
     }
 
     /// As [`from_config`](Optimizer::from_config), where the registries may hold own classes.
@@ -58,21 +165,7 @@ impl Optimizer {
         rules: Rules<'_>,
         schedules: Schedules<'_>,
     ) -> Result<Optimizer> {
-        let entry = rules.find(class_name)?;
-        let mut reader = Reader::new(entry.class_name, config, schedules);
-        let mut optimizer = Optimizer::from_rule((entry.build)(&mut reader)?)?;
-        if let Some(name) = reader.take_or::<Option<String>>("name", None)? {
-            optimizer = optimizer.name(name);
-        }
-        if optimizer.hypers.decay.is_some() {
-            optimizer = optimizer.decay(reader.take_or("decay", 0.0)?)?;
-        }
-        refuse_keras_3(&mut reader)?;
-        optimizer.set_clipvalue(reader.take_or("clipvalue", None)?)?;
-        optimizer.set_clipnorm(reader.take_or("clipnorm", None)?)?;
-        optimizer.set_global_clipnorm(reader.take_or("global_clipnorm", None)?)?;
-        reader.finish()?;
-        Ok(optimizer)
+        Loader::new().rules(rules).schedules(schedules).from_config(class_name, config)
     }
 
     /// The optimizer as JSON, an [`Envelope`] as `tf.keras.optimizers.serialize` prints it.
@@ -80,9 +173,14 @@ impl Optimizer {
     /// # Errors
     /// As [`get_config`](Optimizer::get_config).
     pub fn serialize(&self) -> Result<Value> {
-        let class_name = self.rule.class_name();
-        let envelope = Envelope { class_name, config: &self.get_config()? };
-        Ok(envelope.to_json(rules::is_keras(class_name).then_some("keras.optimizers")))
+        Ok(self.envelope(self.class_name(), &self.get_config()?))
+    }
+
+    fn envelope(&self, class_name: &str, config: &Config) -> Value {
+        let known = class_name == LOSS_SCALE || rules::is_keras(class_name);
+        let module = if class_name == LOSS_SCALE { Dialect::Keras3 } else { self.printed.dialect }.module();
+        let module = self.printed.module.as_deref().filter(|_| class_name != LOSS_SCALE).unwrap_or(module);
+        Envelope { class_name, config }.to_json(known.then_some(module))
     }
 
     /// Builds an optimizer from JSON, an [`Envelope`].
@@ -101,29 +199,6 @@ impl Optimizer {
     /// # Ok::<(), slalom_array::Error>(())
     /// ```
     pub fn deserialize(json: &Value) -> Result<Optimizer> {
-        let Envelope { class_name, config } = Envelope::read(json)?;
-        Optimizer::from_config(class_name, config)
+        Loader::new().deserialize(json)
     }
-}
-
-/// Takes the options that each config of Keras 3 has, and refuses those that are in use.
-fn refuse_keras_3(reader: &mut Reader<'_>) -> Result<()> {
-    reader.take_or::<Value>("ema_momentum", Value::Null)?;
-    for (key, idle) in [
-        ("weight_decay", Value::Null),
-        ("use_ema", false.into()),
-        ("ema_overwrite_frequency", Value::Null),
-        ("loss_scale_factor", Value::Null),
-        ("gradient_accumulation_steps", Value::Null),
-    ] {
-        if reader.takes(key) {
-            continue;
-        }
-        let value = reader.take_or(key, idle.clone())?;
-        if value != idle {
-            let expected = format!("{idle} for `{key}`");
-            return Err(Error::new(ErrorKind::Config, "from_config", expected, value));
-        }
-    }
-    Ok(())
 }

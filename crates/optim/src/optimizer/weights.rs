@@ -7,12 +7,13 @@ use slalom_variable::Variable;
 
 /// Weights and slots.
 impl Optimizer {
-    /// All that the optimizer remembers, in the order of its creation: `iterations`, what schedules remember, and from the first
-    /// step on the rule's scalars and slots.
+    /// All that the optimizer remembers, in the order of its creation: `iterations`, what schedules and stages remember, and from
+    /// the first step on the rule's scalars and the slots.
     pub fn weights(&self) -> Vec<Variable> {
         let scalars = if self.built { &self.scalars[..] } else { &[] };
         let mut weights = vec![self.iterations.clone()];
         weights.extend(self.hypers.schedules().flat_map(Schedule::state));
+        weights.extend(self.stages.variables().cloned());
         weights.extend(scalars.iter().chain(self.slots.created()).cloned());
         weights
     }
@@ -72,11 +73,15 @@ impl Optimizer {
     /// Makes the weights for these variables, as the first step would.
     ///
     /// # Errors
-    /// [`ErrorKind::Memory`].
+    /// [`ErrorKind::Argument`], if the pattern of a group matches none of their names; [`ErrorKind::Memory`].
     pub fn build<V: AsRef<Variable>>(&mut self, variables: impl IntoIterator<Item = V>) -> Result<()> {
+        let variables: Vec<Variable> = variables.into_iter().map(|v| v.as_ref().clone()).collect();
+        if self.stages.groups.unmatched() {
+            self.stages.groups.check(variables.iter()).map_err(|error| error.context(&self.name))?;
+        }
         self.slots.begin();
-        for (position, variable) in variables.into_iter().enumerate() {
-            self.slots.find(position, variable.as_ref());
+        for (position, variable) in variables.iter().enumerate() {
+            self.slots.find(position, variable);
         }
         self.slots.create(&*self.rule, &self.specs, &self.name)?;
         let scalars = self.new_scalars()?;

@@ -1,6 +1,6 @@
 //! What all rules do with their arguments in the same way.
 use crate::Hyper;
-use crate::config::{Config, Reader};
+use crate::config::{Config, Dialect, Reader};
 use serde_json::Value;
 use slalom_array::{Error, ErrorKind, Result};
 
@@ -103,7 +103,7 @@ pub(super) fn nonzero(given: Hyper, default: f64) -> Hyper {
 
 /// Whether a config is one of Keras 3, not of `tf.keras.optimizers.legacy`.
 pub(super) fn is_keras_3(reader: &Reader<'_>) -> bool {
-    reader.contains("weight_decay")
+    reader.dialect() == Dialect::Keras3
 }
 
 /// What corrects the bias of a moment with this decay in step `t`: `1 - βᵗ`.

@@ -31,7 +31,7 @@ fn fits(gradient: &Gradient, variable: &Variable) -> Result<Checked> {
             let array = tensor.array()?;
             Ok(Checked::Dense(if array.is_contiguous() { array.clone() } else { array.copy()? }))
         }
-        Gradient::Sparse(_) if variable.constraint().is_some() => {
+        Gradient::Sparse(_) if variable.constraint().is_some_and(|constraint| !constraint.is_row_wise()) => {
             let expected = "a dense gradient, as the variable has a constraint";
             Err(Error::new(ErrorKind::State, OP, expected, "a sparse one"))
         }

@@ -1,6 +1,7 @@
 //! The commit: variables and slots change.
-use super::Target;
+use super::average::Blend;
 use super::constrain::Copies;
+use super::{Target, decay};
 use crate::slots::SlotTable;
 use crate::{Item, Rule, Step};
 use slalom_array::{Array, DType, Result};
@@ -14,7 +15,7 @@ static TAKING: Mutex<()> = Mutex::new(());
 
 /// The values of a step, taken out of their variables. They are put back when this is dropped.
 pub(crate) struct Taken {
-    /// For each target the variable's value, then those of its slots.
+    /// For each target the variable's value, then those of its slots and the average.
     values: SmallVec<[Update; 4]>,
     /// The number of steps.
     count: Update,
@@ -26,12 +27,16 @@ impl Taken {
     /// # Errors
     /// [`Memory`](slalom_array::ErrorKind::Memory), if a value is shared and there is none for a copy. Nothing has changed
     /// then.
-    pub(crate) fn new(slots: &SlotTable, targets: &[&Target], iterations: &Variable) -> Result<Taken> {
+    pub(crate) fn new(
+        slots: &SlotTable,
+        targets: &[&Target],
+        iterations: &Variable,
+        blend: Option<Blend>,
+    ) -> Result<Taken> {
         let taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut values: SmallVec<[Update; 4]> = SmallVec::with_capacity(targets.len());
         for target in targets {
-            let entry = slots.entry(target.entry);
-            for variable in std::iter::once(&entry.variable).chain(&entry.slots) {
+            for variable in slots.parts(target.entry, blend) {
                 values.push(variable.update());
                 own(values.last_mut(), variable)?;
             }
@@ -51,15 +56,26 @@ impl Taken {
         rule: &dyn Rule,
         steps: &mut [Step<'_>],
         targets: &[&Target],
+        blend: Option<Blend>,
     ) -> Result<()> {
         let mut items: SmallVec<[Item<'_>; 2]> = SmallVec::with_capacity(targets.len());
+        let mut averages: SmallVec<[&mut Array; 2]> = SmallVec::new();
         let each = self.values.len().checked_div(targets.len()).unwrap_or(1);
         for (arrays, target) in self.values.chunks_exact_mut(each).zip(targets) {
-            let mut arrays = arrays.iter_mut().map(Update::array);
-            let Some(value) = arrays.next() else { continue };
-            items.push(Item { value, slots: arrays.collect(), update: &target.update, group: 0 });
+            let (slots, average) = arrays.split_at_mut(each - blend.is_some() as usize);
+            let mut slots = slots.iter_mut().map(Update::array);
+            let Some(value) = slots.next() else { continue };
+            items.push(Item { value, slots: slots.collect(), update: &target.update, group: target.group });
+            averages.extend(average.iter_mut().map(Update::array));
         }
-        rule.update(steps, &mut items)
+        decay::decay(steps, &mut items)?;
+        rule.update(steps, &mut items)?;
+        if let Some(blend) = blend {
+            for (item, average) in items.iter_mut().zip(averages) {
+                blend.apply(item.value(), average)?;
+            }
+        }
+        Ok(())
     }
 
     /// Sets the number of steps, and puts everything back.
@@ -88,10 +104,9 @@ pub(crate) fn fill(into: &mut [Array], numbers: &[f64]) {
 }
 
 /// Puts the updated copies into their variables and slots.
-pub(crate) fn swap_in(slots: &SlotTable, copies: Copies) {
+pub(crate) fn swap_in(slots: &SlotTable, copies: Copies, blend: Option<Blend>) {
     for (entry, arrays) in copies {
-        let entry = slots.entry(entry);
-        for (variable, array) in std::iter::once(&entry.variable).chain(&entry.slots).zip(arrays) {
+        for (variable, array) in slots.parts(entry, blend).zip(arrays) {
             *variable.update().array() = array;
         }
     }

@@ -1,9 +1,11 @@
 //! Updates of copies: where something may still fail after the update, or a variable is updated more than once.
-use super::Target;
+use super::average::Blend;
+use super::{Target, decay};
+use crate::driver::{Checked, Rows, Update};
 use crate::slots::SlotTable;
 use crate::{Item, Rule, Step};
-use slalom_array::{Array, Error, ErrorKind, Result};
-use slalom_variable::Variable;
+use slalom_array::{Array, DType, Element, Error, ErrorKind, Result, gather};
+use slalom_variable::{Constraint, Variable};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
@@ -20,12 +22,12 @@ pub(crate) fn update_copies(
     steps: &[Step<'_>],
     slots: &SlotTable,
     targets: &[&Target],
+    blend: Option<Blend>,
 ) -> Result<(Copies, SmallVec<[f64; 1]>)> {
     let mut copies = Copies::new();
     for target in targets.iter().filter(|target| target.round == 0) {
-        let entry = slots.entry(target.entry);
-        let all = std::iter::once(&entry.variable).chain(&entry.slots);
-        copies.insert(target.entry, all.map(|variable| variable.array().copy()).collect::<Result<_>>()?);
+        let all = slots.parts(target.entry, blend).map(|variable| variable.array().copy());
+        copies.insert(target.entry, all.collect::<Result<_>>()?);
     }
     let mut scalars = steps.first().map_or(SmallVec::new(), |step| step.scalars.clone());
     let rounds = targets.iter().map(|target| target.round + 1).max().unwrap_or(0);
@@ -38,44 +40,85 @@ pub(crate) fn update_copies(
         let mut items: Vec<Item<'_>> = copies
             .iter_mut()
             .filter_map(|(entry, arrays)| {
-                let (value, slots) = arrays.split_first_mut()?;
-                let update = &in_round.remove(entry)?.update;
-                Some(Item { value, slots: slots.iter_mut().collect(), update, group: 0 })
+                let own = arrays.len() - blend.is_some() as usize;
+                let (value, slots) = arrays[..own].split_first_mut()?;
+                let &Target { ref update, group, .. } = in_round.remove(entry)?;
+                Some(Item { value, slots: slots.iter_mut().collect(), update, group })
             })
             .collect();
         let mut own: SmallVec<[Step<'_>; 1]> = steps.iter().cloned().collect();
+        decay::decay(&own, &mut items)?;
         rule.update(&mut own, &mut items)?;
         drop(items);
         if round == 0 {
             scalars.clone_from(&own[0].scalars);
         }
         for target in targets.iter().filter(|target| target.round == round) {
-            let value = copies.get_mut(&target.entry).and_then(|arrays| arrays.first_mut());
-            if let Some(value) = value {
-                constrain(&slots.entry(target.entry).variable, value)?;
+            let Some(arrays) = copies.get_mut(&target.entry) else { continue };
+            if let Some(blend) = blend.filter(|_| round == slots.last_round(target.entry))
+                && let [value, .., average] = &mut arrays[..]
+            {
+                blend.apply(value, average)?;
+            }
+            if let Some(value) = arrays.first_mut() {
+                let all_rows = rule.moves_all_rows();
+                constrain(&slots.entry(target.entry).variable, value, &target.update, all_rows)?;
             }
         }
     }
     Ok((copies, scalars))
 }
 
-/// Applies the constraint of a variable to its new value.
-fn constrain(variable: &Variable, value: &mut Array) -> Result<()> {
+/// Applies the constraint of a variable to its new value: to the rows that have moved, where a gradient is sparse.
+fn constrain(variable: &Variable, value: &mut Array, update: &Update, all_rows: bool) -> Result<()> {
     let Some(constraint) = variable.constraint() else { return Ok(()) };
-    let place = |error: Error| error.context(format_args!("constraint of variable {:?}", variable.name()));
-    let constrained = constraint.apply(&value.clone().into()).map_err(place)?;
-    if constrained.shape() != variable.shape() {
-        let expected = format!("a value of shape {}", variable.shape());
-        return Err(place(Error::new(ErrorKind::Shape, "constraint", expected, constrained.shape())));
+    let apply = |value: Array| {
+        constrained(constraint, value)
+            .map_err(|error| error.context(format_args!("constraint of variable {:?}", variable.name())))
+    };
+    match &update.gradient {
+        Checked::Sparse(rows) if !all_rows => {
+            let indices: Vec<i64> = rows.indices().map(|row| row as i64).collect();
+            let indices = Array::from_vec([indices.len()], indices)?;
+            let moved = apply(gather(value, &indices, 0)?)?;
+            put_rows(value, &moved, rows)?;
+        }
+        _ => *value = apply(value.clone())?,
     }
-    if constrained.dtype() != variable.dtype() {
-        let expected = format!("a value of dtype {}", variable.dtype());
-        return Err(place(Error::new(ErrorKind::DType, "constraint", expected, constrained.dtype())));
-    }
-    *value = constrained.array()?.clone();
     // The next update in turn changes it in place.
     if !value.is_contiguous() || !value.is_unshared() {
         *value = value.copy()?;
     }
     Ok(())
+}
+
+/// What a constraint makes of a value; of the same shape and element type.
+fn constrained(constraint: &dyn Constraint, value: Array) -> Result<Array> {
+    let (shape, dtype) = (value.shape().clone(), value.dtype());
+    let constrained = constraint.apply(&value.into())?;
+    if *constrained.shape() != shape {
+        let expected = format!("a value of shape {shape}");
+        return Err(Error::new(ErrorKind::Shape, "constraint", expected, constrained.shape()));
+    }
+    if constrained.dtype() != dtype {
+        let expected = format!("a value of dtype {dtype}");
+        return Err(Error::new(ErrorKind::DType, "constraint", expected, constrained.dtype()));
+    }
+    Ok(constrained.array()?.clone())
+}
+
+/// Replaces the rows of a gradient in a value.
+fn put_rows(value: &mut Array, from: &Array, rows: &Rows) -> Result<()> {
+    fn put<T: Element>(value: &mut Array, from: &Array, rows: &Rows) -> Result<()> {
+        let (width, from) = (rows.width, from.to_vec::<T>()?);
+        let value = value.make_mut::<T>()?;
+        for (i, row) in rows.indices().enumerate() {
+            value[row * width..][..width].copy_from_slice(&from[i * width..][..width]);
+        }
+        Ok(())
+    }
+    match value.dtype() {
+        DType::F64 => put::<f64>(value, from, rows),
+        _ => put::<f32>(value, from, rows),
+    }
 }

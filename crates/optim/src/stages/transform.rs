@@ -1,4 +1,6 @@
 //! The user's own stages: the aggregator and the transformers.
+use crate::config::{Config, Envelope};
+use serde_json::Value;
 use slalom_array::Result;
 use slalom_autograd::Gradient;
 use slalom_variable::Variable;
@@ -27,21 +29,48 @@ impl Gradients for Result<GradientList> {
     }
 }
 
-/// A stage of the user's.
-pub(crate) struct Transformer(Box<dyn FnMut(GradientList) -> Result<GradientList> + Send>);
+/// A stage of the user's: a closure from gradients and variables to gradients and variables.
+///
+/// ```
+/// use slalom_optim::{GradientList, Optimizer, Transformer, rules::Sgd};
+/// let transformer = Transformer::named("Nothing", |gradients: GradientList| gradients);
+/// let opt = Optimizer::new(Sgd::new(0.1))?.transformer(transformer)?;
+/// let config = opt.get_config()?;
+/// assert_eq!(config["gradient_transformers"][0]["registered_name"], "Nothing");
+/// # Ok::<(), slalom_array::Error>(())
+/// ```
+pub struct Transformer {
+    name: Option<String>,
+    apply: Box<dyn FnMut(GradientList) -> Result<GradientList> + Send>,
+}
 
 impl Transformer {
-    pub(crate) fn new<R: Gradients>(mut f: impl FnMut(GradientList) -> R + Send + 'static) -> Transformer {
-        Transformer(Box::new(move |gradients| f(gradients).into_list()))
+    /// A stage that configs do not mention.
+    pub fn new<R: Gradients>(mut f: impl FnMut(GradientList) -> R + Send + 'static) -> Transformer {
+        Transformer { name: None, apply: Box::new(move |gradients| f(gradients).into_list()) }
+    }
+
+    /// A stage that stands in configs by the name under which it is registered ([`Loader::transformers`](crate::Loader::transformers)).
+    pub fn named<R: Gradients>(
+        name: impl Into<String>,
+        f: impl FnMut(GradientList) -> R + Send + 'static,
+    ) -> Transformer {
+        Transformer { name: Some(name.into()), ..Transformer::new(f) }
     }
 
     pub(crate) fn apply(&mut self, gradients: GradientList) -> Result<GradientList> {
-        (self.0)(gradients)
+        (self.apply)(gradients)
+    }
+
+    /// The envelope of a stage that has a name.
+    pub(crate) fn to_json(&self) -> Option<Value> {
+        let class_name = self.name.as_deref()?;
+        Some(Envelope { class_name, config: &Config::new() }.to_json(None))
     }
 }
 
 impl std::fmt::Debug for Transformer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("closure")
+        f.write_str(self.name.as_deref().unwrap_or("closure"))
     }
 }

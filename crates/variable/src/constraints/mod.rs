@@ -4,12 +4,14 @@ mod max_norm;
 mod min_max_norm;
 mod non_neg;
 mod radial;
+mod row_wise;
 mod unit_norm;
 
 pub use max_norm::MaxNorm;
 pub use min_max_norm::MinMaxNorm;
 pub use non_neg::NonNeg;
 pub use radial::RadialConstraint;
+pub use row_wise::RowWise;
 pub use unit_norm::UnitNorm;
 
 use crate::Config;
@@ -39,6 +41,12 @@ pub trait Constraint: Send + Sync {
     /// If the value cannot be constrained.
     fn apply(&self, value: &Tensor) -> Result<Tensor>;
 
+    /// Whether each row of the value (along its first axis) is constrained by itself, so that rows which have not moved need not
+    /// be constrained again. Only such constraints go together with sparse gradients; see [`RowWise`].
+    fn is_row_wise(&self) -> bool {
+        false
+    }
+
     /// The Keras class; `None`, if a config cannot name the constraint.
     fn class_name(&self) -> Option<&'static str> {
         None
@@ -60,6 +68,9 @@ impl Constraint for Arc<dyn Constraint> {
     fn apply(&self, value: &Tensor) -> Result<Tensor> {
         (**self).apply(value)
     }
+    fn is_row_wise(&self) -> bool {
+        (**self).is_row_wise()
+    }
     fn class_name(&self) -> Option<&'static str> {
         (**self).class_name()
     }
@@ -69,7 +80,7 @@ impl Constraint for Arc<dyn Constraint> {
 }
 
 /// What makes a constraint of its config.
-type Build = fn(&Config) -> Result<Arc<dyn Constraint>>;
+pub type Build = fn(&Config) -> Result<Arc<dyn Constraint>>;
 
 /// Every constraint with a config, by its class name.
 const CONSTRAINTS: &[(&str, Build)] = &[
@@ -78,6 +89,7 @@ const CONSTRAINTS: &[(&str, Build)] = &[
     ("MinMaxNorm", |config| Ok(Arc::new(MinMaxNorm::from_config(config)?))),
     ("UnitNorm", |config| Ok(Arc::new(UnitNorm::from_config(config)?))),
     ("RadialConstraint", |config| Ok(Arc::new(RadialConstraint::from_config(config)?))),
+    ("RowWise", |config| Ok(Arc::new(RowWise::from_config(config)?))),
 ];
 
 /// The constraint that a config describes.
@@ -95,10 +107,32 @@ const CONSTRAINTS: &[(&str, Build)] = &[
 /// # Ok::<(), slalom_array::Error>(())
 /// ```
 pub fn from_config(class_name: &str, config: &Config) -> Result<Arc<dyn Constraint>> {
-    match CONSTRAINTS.iter().find(|(name, _)| *name == class_name) {
+    from_config_with(class_name, config, &[])
+}
+
+/// As [`from_config`], with a caller's own constraints by their names, which go first.
+///
+/// # Errors
+/// As there, and those of the caller's.
+///
+/// ```
+/// use slalom_autograd::Tensor;
+/// use slalom_variable::{Config, constraints};
+/// use std::sync::Arc;
+/// let own: &[(&str, constraints::Build)] = &[("Centred", |_| Ok(Arc::new(|w: &Tensor| Ok(w - w.mean()?))))];
+/// let constraint = constraints::from_config_with("Centred", &Config::new(), own)?;
+/// assert_eq!(constraint.apply(&Tensor::from_vec([2], vec![3.0f64, 5.0])?)?.to_vec::<f64>()?, [-1.0, 1.0]);
+/// # Ok::<(), slalom_array::Error>(())
+/// ```
+pub fn from_config_with(
+    class_name: &str,
+    config: &Config,
+    own: &[(&str, Build)],
+) -> Result<Arc<dyn Constraint>> {
+    match own.iter().chain(CONSTRAINTS).find(|(name, _)| *name == class_name) {
         Some((_, build)) => build(config),
         None => {
-            let known: Vec<_> = CONSTRAINTS.iter().map(|(name, _)| *name).collect();
+            let known: Vec<_> = own.iter().chain(CONSTRAINTS).map(|(name, _)| *name).collect();
             let expected = format!("a constraint of {known:?}");
             Err(Error::new(ErrorKind::NotFound, "constraint", expected, format!("{class_name:?}")))
         }
