@@ -25,9 +25,9 @@ pub use slalom_variable::{Constraint, Initializer, Variable, constraints, initia
 pub mod optimizers {
     pub use slalom_optim::rules::*;
     pub use slalom_optim::{
-        ApplyOptions, ElementRule, GradientList, Hyper, HyperValue, IntoHyper, Item, LossValue,
-        MinimizeOptions, NamedHyper, Objective, Rule, Search, SearchState, SlotOrder, SlotSpec, SparseUpdate,
-        Step, Sums, VarList, Variables,
+        ApplyOptions, ElementRule, GradientList, Group, Hyper, HyperValue, IntoHyper, Item, Loader,
+        LossValue, MinimizeOptions, NamedHyper, Objective, Rule, Search, SearchState, SlotOrder, SlotSpec,
+        SparseUpdate, Step, Sums, Transformer, Transformers, VarList, Variables,
     };
 }
 

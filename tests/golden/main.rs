@@ -50,17 +50,7 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
         ],
     ),
     ("metrics", ALL),
-    (
-        "modern_optimizers_keras3",
-        &[
-            "exclude_from_weight_decay",
-            "gradient_accumulation_steps",
-            "loss_scale_factor",
-            "means, norms and schedules in f32",
-            "use_ema",
-            "weight_decay",
-        ],
-    ),
+    ("modern_optimizers_keras3", &["means, norms and schedules in f32"]),
     (
         "modern_optimizers_optax",
         &[

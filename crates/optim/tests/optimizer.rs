@@ -425,7 +425,7 @@ fn refused_arguments() -> Result<()> {
     let mut opt = sgd();
     assert_eq!(opt.set("momentum", 2.0).unwrap_err().kind(), ErrorKind::Argument);
     let error = opt.set("lr", 0.1).unwrap_err();
-    let expected = "one of the hyperparameters learning_rate, momentum, decay";
+    let expected = "one of the hyperparameters learning_rate, momentum, decay, weight_decay";
     assert_eq!((error.kind(), error.expected()), (ErrorKind::NotFound, expected));
     assert_eq!(opt.get("beta").unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!((opt.get("momentum")?, opt.learning_rate()?), (1.0, 0.1));

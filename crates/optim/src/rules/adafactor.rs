@@ -42,8 +42,10 @@ arguments! {
         weight_decay = 0.0;
     }
     options {
-        /// Whether the learning rate is at most `1/√t` (default true). (`relative_step` of Keras changes nothing there.)
+        /// Whether the learning rate is at most `1/√t` (default true).
         relative: bool = true;
+        /// An argument of Keras, which changes nothing there nor here (default true); configs hold it.
+        relative_step: bool = true;
         /// Whether ε₁ is the least mean of `r`, and its square the least `v`, in place of being added (default false).
         clamped: bool = false;
         /// Whether `r` and `c` stand for the two longest axes, if both are at least so long, not for the last two whatever
@@ -64,7 +66,6 @@ impl Adafactor {
     }
 
     pub(super) fn read_dialect(reader: &mut Reader<'_>) -> Result<Adafactor> {
-        reader.take_or("relative_step", true)?;
         Adafactor::read(reader)
     }
 
