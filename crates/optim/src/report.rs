@@ -8,7 +8,7 @@ use slalom_autograd::Tensor;
 pub struct Report {
     /// The loss before the step, as the closure returned it.
     pub loss: Tensor,
-    /// How many steps the optimizer has done, this one included.
+    /// How many steps the optimizer has done, this one included (unless it was skipped, or was a micro-batch of several).
     pub iterations: i64,
 }
 

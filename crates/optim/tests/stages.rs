@@ -179,63 +179,6 @@ fn decay_goes_before_the_update() -> Result<()> {
     Ok(())
 }
 
-/// Groups in one optimizer make the steps of an optimizer for each.
-#[test]
-fn groups_are_optimizers_of_their_own() -> Result<()> {
-    let (together, apart) = (Model::new()?, Model::new()?);
-    let rule = || Adam::new(|| 0.25);
-    let mut opt = Optimizer::new(rule())?
-        .group(Group::matching("ker").learning_rate_factor(0.5).hyper("beta_1", 0.5))?
-        .group(Group::of([&together.kernel]).learning_rate_factor(0.5).hyper("beta_1", 0.75))?;
-    let mut tables = Optimizer::new(rule())?;
-    let mut kernels = Optimizer::new(Adam::new(0.0625).beta_1(0.75))?;
-    for step in 0..10 {
-        opt.minimize(|| together.loss(step * 16, 16), together.variables())?;
-        let gradients = tables.compute_gradients(|| apart.loss(step * 16, 16), apart.variables())?;
-        let [table, kernel] = <[_; 2]>::try_from(gradients).expect("two");
-        tables.apply_gradients([table])?;
-        kernels.apply_gradients([kernel])?;
-    }
-    assert_eq!(bits(&[together.table, together.kernel]), bits(&[apart.table, apart.kernel]));
-    Ok(())
-}
-
-#[test]
-fn frozen_variables_stay_and_thaw() -> Result<()> {
-    let [x, y] = ["x", "y"].map(|name| Variable::new(1.0f64).named(name));
-    let mut opt = Optimizer::new(Sgd::new(0.5).momentum(0.5))?
-        .global_clipnorm(3.0)?
-        .group(Group::matching("y").frozen(true))?;
-    // The frozen variable's gradient of 4 does not count in the norm of all.
-    opt.minimize(|| 3.0 * &x + 4.0 * &y, [&x, &y])?;
-    assert_eq!((x.value().item()?, y.value().item()?), (-0.5, 1.0));
-    assert_eq!(opt.get_slot(&y, "momentum").unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(opt.minimize(|| 3.0 * &y, [&y])?.iterations, 1);
-    opt.set_frozen(0, false)?;
-    opt.minimize(|| 2.0 * &y, [&y])?;
-    assert_eq!((x.value().item()?, y.value().item()?), (-0.5, 0.0));
-    assert_eq!(opt.set_frozen(1, true).unwrap_err().kind(), ErrorKind::NotFound);
-    Ok(())
-}
-
-#[test]
-fn a_pattern_that_matches_nothing_is_an_error() -> Result<()> {
-    let [x, y] = ["x", "y"].map(|name| Variable::new(1.0f64).named(name));
-    let make = |pattern| Optimizer::new(Sgd::new(0.5))?.group(Group::matching(pattern).frozen(true));
-    let error = make("bias")?.minimize(|| &x * &y, [&x, &y]).unwrap_err();
-    let text = "SGD: group: expected a variable whose name matches \"bias\", got [\"x\", \"y\"]";
-    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Argument, text));
-    assert_eq!(make("bias")?.build([&x]).unwrap_err().kind(), ErrorKind::Argument);
-    assert_eq!(make("bias")?.minimize_op(|| &x * &y, [&x, &y]).unwrap_err().kind(), ErrorKind::Argument);
-    // A variable without a gradient has a name too, and once is enough.
-    let mut opt = make("^y$")?;
-    opt.minimize(|| &x * 2.0, [&x, &y])?;
-    opt.minimize(|| &x * 2.0, [&x])?;
-    assert_eq!((x.value().item()?, y.value().item()?), (-1.0, 1.0));
-    assert_eq!(make("(").unwrap_err().kind(), ErrorKind::Argument);
-    Ok(())
-}
-
 #[test]
 fn averages_follow_their_formula() -> Result<()> {
     let [x, y] = ["x", "y"].map(|name| Variable::new(1.0f64).named(name));

@@ -41,13 +41,15 @@ type Targets = SmallVec<[Target; 2]>;
 impl Optimizer {
     /// Updates each variable by its gradient, and counts one step. Returns the number of steps done.
     ///
-    /// Variables without a gradient stay as they are, with a warning in the log. An empty list does nothing.
+    /// Variables without a gradient stay as they are, with a warning in the log. An empty list does nothing. A micro-batch of an
+    /// [accumulation](Optimizer::gradient_accumulation_steps) and a [skipped](Optimizer::skip_nonfinite) step do not count.
     ///
     /// # Errors
     /// Nothing has changed then:
     /// * [`ErrorKind::Gradient`], if no variable has a gradient;
     /// * [`ErrorKind::Shape`], [`ErrorKind::DType`] or [`ErrorKind::Index`], if a gradient does not fit its variable;
-    /// * [`ErrorKind::Argument`], if a hyperparameter is not finite or not allowed;
+    /// * [`ErrorKind::Argument`], if a hyperparameter is not finite or not allowed, or if the pattern of a [`Group`](crate::Group)
+    ///   matches no variable;
     /// * [`ErrorKind::State`], if a variable with a constraint has a sparse gradient, while a trace records, or if a rule has
     ///   panicked in an earlier step;
     /// * those of the user's aggregator, transformers, callables and constraints.

@@ -45,10 +45,10 @@ impl Hypers {
         })
     }
 
-    /// The schedules among the hyperparameters.
-    pub(super) fn schedules(&self) -> impl Iterator<Item = &dyn Schedule> {
+    /// The schedules among the hyperparameters, by name.
+    pub(super) fn schedules(&self) -> impl Iterator<Item = (&'static str, &dyn Schedule)> {
         self.all.iter().filter_map(|hyper| match &hyper.hyper {
-            Hyper::Schedule(schedule) => Some(&**schedule),
+            Hyper::Schedule(schedule) => Some((hyper.name, &**schedule)),
             _ => None,
         })
     }
@@ -180,7 +180,7 @@ impl Optimizer {
     /// # Errors
     /// [`ErrorKind::Memory`].
     pub fn observe(&self, metric: f64) -> Result<()> {
-        self.hypers.schedules().try_for_each(|schedule| schedule.observe(metric))
+        self.hypers.schedules().try_for_each(|(_, schedule)| schedule.observe(metric))
     }
 
     /// As [`get`](Optimizer::get) of `learning_rate`: before `decay`.

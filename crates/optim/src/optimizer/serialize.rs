@@ -2,7 +2,7 @@
 use super::Optimizer;
 use super::loader::{LOSS_SCALE, Loader, off};
 use crate::config::{Config, Dialect, Envelope, ToValue, number, object};
-use crate::rules::{self, Rules};
+use crate::rules::Rules;
 use crate::schedules::Schedules;
 use serde_json::Value;
 use slalom_array::Result;
@@ -177,7 +177,7 @@ impl Optimizer {
     }
 
     fn envelope(&self, class_name: &str, config: &Config) -> Value {
-        let known = class_name == LOSS_SCALE || rules::is_keras(class_name);
+        let known = class_name == LOSS_SCALE || Dialect::Keras3.arguments(class_name).is_some();
         let module = if class_name == LOSS_SCALE { Dialect::Keras3 } else { self.printed.dialect }.module();
         let module = self.printed.module.as_deref().filter(|_| class_name != LOSS_SCALE).unwrap_or(module);
         Envelope { class_name, config }.to_json(known.then_some(module))

@@ -1,7 +1,6 @@
 //! What an optimizer remembers: the number of steps, scalars and slots.
 use super::Optimizer;
 use crate::rule::Initial;
-use crate::schedules::Schedule;
 use slalom_array::{Array, Error, ErrorKind, Result};
 use slalom_variable::Variable;
 
@@ -12,10 +11,21 @@ impl Optimizer {
     pub fn weights(&self) -> Vec<Variable> {
         let scalars = if self.built { &self.scalars[..] } else { &[] };
         let mut weights = vec![self.iterations.clone()];
-        weights.extend(self.hypers.schedules().flat_map(Schedule::state));
-        weights.extend(self.stages.variables().cloned());
+        weights.extend(self.remembered().into_iter().map(|(_, variable)| variable));
         weights.extend(scalars.iter().chain(self.slots.created()).cloned());
         weights
+    }
+
+    /// What schedules and stages remember, by name: `schedules/learning_rate/0`, `stages/loss_scale`.
+    pub(super) fn remembered(&self) -> Vec<(String, Variable)> {
+        let mut all = Vec::new();
+        for (hyper, schedule) in self.hypers.schedules() {
+            let state = schedule.state().into_iter().enumerate();
+            all.extend(state.map(|(i, variable)| (format!("schedules/{hyper}/{i}"), variable)));
+        }
+        let stages = self.stages.variables();
+        all.extend(stages.map(|(name, variable)| (format!("stages/{name}"), variable.clone())));
+        all
     }
 
     /// The same as [`weights`](Optimizer::weights).

@@ -104,23 +104,3 @@ pub const fn registry() -> Rules<'static> {
     ];
     Registry::new("optimizer", CLASSES)
 }
-
-/// Whether Keras has a class of this name.
-pub(crate) fn is_keras(class_name: &str) -> bool {
-    const CLASSES: [&str; 13] = [
-        "SGD",
-        "RMSprop",
-        "Adagrad",
-        "Adadelta",
-        "Adam",
-        "Adamax",
-        "Nadam",
-        "Ftrl",
-        "AdamW",
-        "Lion",
-        "Lamb",
-        "Adafactor",
-        "Muon",
-    ];
-    CLASSES.contains(&class_name)
-}

@@ -61,12 +61,15 @@ impl Stages {
         }
     }
 
-    /// What they remember, but for slots.
-    pub(crate) fn variables(&self) -> impl Iterator<Item = &Variable> {
+    /// What they remember, but for slots, by name.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &Variable)> {
         let dynamic = self.scale.iter().filter_map(|scale| Some((scale, scale.dynamic.as_ref()?)));
-        let scale = dynamic.flat_map(|(scale, dynamic)| [&scale.factor, &dynamic.counter]);
-        let accumulation = self.accumulation.iter().map(|accumulation| &accumulation.count);
-        scale.chain(accumulation).chain(&self.skipped)
+        let scale = dynamic
+            .flat_map(|(scale, dynamic)| [("loss_scale", &scale.factor), ("step_counter", &dynamic.counter)]);
+        let accumulation = self.accumulation.iter();
+        scale
+            .chain(accumulation.map(|accumulation| ("accumulated_steps", &accumulation.count)))
+            .chain(self.skipped.iter().map(|skipped| ("skipped_steps", skipped)))
     }
 }
 
