@@ -45,6 +45,16 @@ fn train(mut opt: Optimizer) -> Vec<u64> {
     all.concat().into_iter().map(f64::to_bits).collect()
 }
 
+/// The same with every number as a float: Python writes 1 where it means 1.0.
+fn floats(value: &Value) -> Value {
+    match value {
+        Value::Number(x) => x.as_f64().into(),
+        Value::Array(list) => list.iter().map(floats).collect(),
+        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), floats(value))).collect(),
+        other => other.clone(),
+    }
+}
+
 #[test]
 fn configs_of_both_kerases_come_back_unchanged() {
     for (file, dialect, module) in [LEGACY, KERAS_3] {
@@ -53,11 +63,12 @@ fn configs_of_both_kerases_come_back_unchanged() {
         for (class_name, config) in cases {
             assert_eq!(Dialect::of(&config), dialect, "{class_name} {config:?}");
             let opt = Optimizer::from_config(&class_name, &config).unwrap();
-            assert_eq!(opt.get_config().unwrap(), config, "{class_name} in {file}");
+            let config = Value::from(config);
+            assert_eq!(floats(&opt.get_config().unwrap().into()), floats(&config), "{class_name} in {file}");
             let json = json!({"module": module, "class_name": class_name, "config": config, "registered_name": null});
-            assert_eq!(opt.serialize().unwrap(), json);
+            assert_eq!(floats(&opt.serialize().unwrap()), floats(&json));
             let again = Optimizer::deserialize(&json).unwrap();
-            assert_eq!(again.serialize().unwrap(), json);
+            assert_eq!(floats(&again.serialize().unwrap()), floats(&json));
             assert_eq!(train(again), train(opt), "{class_name} in {file}");
         }
     }
