@@ -6,8 +6,8 @@ use slalom_optim::rules::{Adam, Sgd};
 use slalom_variable::Variable;
 use slalom_variable::constraints::{Constraint, MaxNorm, MinMaxNorm, NonNeg, RowWise, UnitNorm};
 
-/// What the reference makes of a column.
-type Formula = fn(&mut [f64]);
+/// A variable with a constraint, and what the reference makes of a column.
+type Case = (fn(Variable) -> Variable, fn(&mut [f64]));
 
 fn norm(column: &[f64]) -> f64 {
     column.iter().map(|w| w * w).sum::<f64>().sqrt()
@@ -22,13 +22,11 @@ fn scale(column: &mut [f64], to: f64) {
 #[test]
 fn constraints_hold_after_100_000_steps() -> Result<()> {
     const SHAPE: [usize; 2] = [3, 4];
-    let cases: [(Box<dyn Fn(Variable) -> Variable>, Formula); 4] = [
-        (Box::new(|v| v.constrained(NonNeg)), |column| column.iter_mut().for_each(|w| *w = w.max(0.0))),
-        (Box::new(|v| v.constrained(MaxNorm::new(0.75))), |column| scale(column, norm(column).min(0.75))),
-        (Box::new(|v| v.constrained(UnitNorm::new())), |column| scale(column, 1.0)),
-        (Box::new(|v| v.constrained(MinMaxNorm::new(0.5, 1.5))), |column| {
-            scale(column, norm(column).clamp(0.5, 1.5))
-        }),
+    let cases: [Case; 4] = [
+        (|v| v.constrained(NonNeg), |column| column.iter_mut().for_each(|w| *w = w.max(0.0))),
+        (|v| v.constrained(MaxNorm::new(0.75)), |column| scale(column, norm(column).min(0.75))),
+        (|v| v.constrained(UnitNorm::new()), |column| scale(column, 1.0)),
+        (|v| v.constrained(MinMaxNorm::new(0.5, 1.5)), |column| scale(column, norm(column).clamp(0.5, 1.5))),
     ];
     let random = Generator::from_seed(1);
     let variables =

@@ -277,7 +277,7 @@ impl Optimizer {
     /// let x = Variable::new(0.0f32);
     /// let mut opt = Optimizer::new(Sgd::new(1.0))?.dynamic_loss_scale(8.0, 2)?;
     /// for (slope, scale) in [(1.0, 8.0), (1.0, 16.0), (2f64.powi(126), 8.0), (1.0, 8.0)] {
-    ///     assert_eq!(opt.minimize(|| slope * &x, &x)?.loss()?, slope * x.value().item()?);
+    ///     opt.minimize(|| slope * &x, &x)?;
     ///     assert_eq!(opt.loss_scale()?, scale);
     /// }
     /// assert_eq!((x.value().item()?, opt.skipped_steps()?), (-3.0, 1));

@@ -10,7 +10,7 @@ struct Residue;
 impl<F: Float + Element> Map<F, f64, 1> for Residue {
     #[inline(always)]
     fn eval(self, [x]: [F; 1]) -> f64 {
-        (x - x).to_f64()
+        (x * F::ZERO).to_f64()
     }
 }
 
