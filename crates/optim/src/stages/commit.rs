@@ -66,7 +66,9 @@ impl Taken {
             let mut slots = slots.iter_mut().map(Update::array);
             let Some(value) = slots.next() else { continue };
             items.push(Item { value, slots: slots.collect(), update: &target.update, group: target.group });
-            averages.extend(average.iter_mut().map(Update::array));
+            if let [average] = average {
+                averages.push(average.array());
+            }
         }
         decay::decay(steps, &mut items)?;
         rule.update(steps, &mut items)?;

@@ -25,6 +25,9 @@ pub(crate) fn update_copies(
     blend: Option<Blend>,
 ) -> Result<(Copies, SmallVec<[f64; 1]>)> {
     let mut copies = Copies::new();
+    if targets.is_empty() {
+        return Ok((copies, SmallVec::new()));
+    }
     for target in targets.iter().filter(|target| target.round == 0) {
         let all = slots.parts(target.entry, blend).map(|variable| variable.array().copy());
         copies.insert(target.entry, all.collect::<Result<_>>()?);
