@@ -18,7 +18,7 @@ mod var_list;
 pub use hyper::{Hyper, HyperValue, IntoHyper, NamedHyper};
 pub use loss::LossValue;
 pub use minimize::{MinimizeOp, MinimizeOptions};
-pub use optimizer::{ApplyOptions, Loader, Optimizer, Transformers};
+pub use optimizer::{ApplyOptions, Loader, Optimizer, Restore, State, Transformers};
 pub use report::Report;
 pub use rule::{ElementRule, Item, Rule, SlotOrder, SlotSpec, SparseUpdate, Sums};
 pub use search::{Objective, Search, SearchState};

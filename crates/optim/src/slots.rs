@@ -179,6 +179,11 @@ impl SlotTable {
         self.entries.first().map_or(DType::F32, |entry| entry.variable.dtype())
     }
 
+    /// Puts the slots into the order of their creation, as someone else knows it.
+    pub(crate) fn reorder(&mut self, place: impl FnMut(&Variable) -> usize) {
+        self.created.sort_by_cached_key(place);
+    }
+
     /// All slots, in the order of their creation.
     pub(crate) fn created(&self) -> &[Variable] {
         &self.created

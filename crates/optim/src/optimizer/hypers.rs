@@ -8,9 +8,9 @@ use slalom_array::{Error, ErrorKind, Result};
 use smallvec::{SmallVec, smallvec};
 
 /// The hyperparameters of the rule, and those that all rules have in common.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Hypers {
-    all: Vec<NamedHyper>,
+    pub(super) all: Vec<NamedHyper>,
     learning_rate: Option<usize>,
     /// The common hyperparameter `decay`; `None` if the rule has one of its own.
     pub(super) decay: Option<usize>,

@@ -3,14 +3,18 @@ mod apply;
 mod hypers;
 mod loader;
 mod options;
+mod restore;
 mod search;
 mod serialize;
 mod stages;
+mod state;
 mod weights;
 
 pub use apply::ApplyOptions;
 pub use loader::{Loader, Transformers};
+pub use restore::Restore;
 pub(crate) use search::Loss;
+pub use state::State;
 
 use crate::slots::SlotTable;
 use crate::stages::clip::ClipOptions;

@@ -67,7 +67,7 @@ impl Optimizer {
     }
 
     /// The initial factor and the growth steps of a dynamic loss scale.
-    fn dynamic_scale(&self) -> Option<(f64, i64)> {
+    pub(super) fn dynamic_scale(&self) -> Option<(f64, i64)> {
         let scale = self.stages.scale.as_ref()?;
         Some((scale.initial, scale.dynamic.as_ref()?.growth_steps))
     }
@@ -115,7 +115,7 @@ impl Optimizer {
         Ok(config)
     }
 
-    fn stages_to_config(&self, config: &mut Config) {
+    pub(super) fn stages_to_config(&self, config: &mut Config) {
         let (stages, printed) = (&self.stages, &self.printed);
         let average = stages.average.as_ref();
         let factor = stages.scale.as_ref().filter(|scale| scale.dynamic.is_none()).map(|scale| scale.initial);

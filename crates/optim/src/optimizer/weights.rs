@@ -1,5 +1,6 @@
 //! What an optimizer remembers: the number of steps, scalars and slots.
 use super::Optimizer;
+use super::hypers::Hypers;
 use crate::rule::Initial;
 use slalom_array::{Array, Error, ErrorKind, Result};
 use slalom_variable::Variable;
@@ -11,15 +12,15 @@ impl Optimizer {
     pub fn weights(&self) -> Vec<Variable> {
         let scalars = if self.built { &self.scalars[..] } else { &[] };
         let mut weights = vec![self.iterations.clone()];
-        weights.extend(self.remembered().into_iter().map(|(_, variable)| variable));
+        weights.extend(self.remembered(&self.hypers).into_iter().map(|(_, variable)| variable));
         weights.extend(scalars.iter().chain(self.slots.created()).cloned());
         weights
     }
 
-    /// What schedules and stages remember, by name: `schedules/learning_rate/0`, `stages/loss_scale`.
-    pub(super) fn remembered(&self) -> Vec<(String, Variable)> {
+    /// What the schedules among these hyperparameters and the stages remember, by name: `schedules/learning_rate/0`, `stages/loss_scale`.
+    pub(super) fn remembered(&self, hypers: &Hypers) -> Vec<(String, Variable)> {
         let mut all = Vec::new();
-        for (hyper, schedule) in self.hypers.schedules() {
+        for (hyper, schedule) in hypers.schedules() {
             let state = schedule.state().into_iter().enumerate();
             all.extend(state.map(|(i, variable)| (format!("schedules/{hyper}/{i}"), variable)));
         }
@@ -148,7 +149,7 @@ impl Optimizer {
 }
 
 #[cold]
-fn no_variable(scalar: &str) -> Error {
+pub(super) fn no_variable(scalar: &str) -> Error {
     Error::new(ErrorKind::Argument, "scalars", "a number as the first value", "a copy of a variable")
         .context(scalar)
 }
