@@ -4,7 +4,7 @@
 //!
 //! Start with the [`prelude`]. The nouns: [`Tensor`], [`Variable`], [`GradientTape`], [`Optimizer`], [`Layer`]. What they are
 //! made of lies in the modules: [`optimizers`] with their [`schedules`], [`layers`], [`losses`], [`initializers`],
-//! [`constraints`], and [`kernels`] for ops of your own.
+//! [`constraints`], [`checkpoint`]s, and [`kernels`] for ops of your own.
 
 pub use slalom_array::{
     Array, DType, Element, Error, ErrorKind, FusedActivation, Generator, Isa, Result, Shape, memory,
@@ -17,6 +17,7 @@ pub use slalom_autograd::{
     check_gradients, clip_by_global_norm, concat, custom_gradient, dynamic_stitch, einsum, global_norm,
     meshgrid, recompute_grad, scatter_nd, stack,
 };
+pub use slalom_checkpoint as checkpoint;
 pub use slalom_nn::{Activation, Layer, Sequential, layers, losses};
 pub use slalom_optim::{MinimizeOp, Optimizer, Report, config, schedules};
 pub use slalom_variable::{Constraint, Initializer, Variable, constraints, initializers, random};

@@ -31,6 +31,8 @@ pub enum ErrorKind {
     NotFound,
     /// Reading or writing outside of the process.
     Io,
+    /// A file that is damaged, or not of the format that was expected.
+    Format,
     /// An error of the user's own code.
     Other,
 }

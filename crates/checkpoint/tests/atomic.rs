@@ -1,0 +1,83 @@
+//! A file is replaced as a whole, and nothing is left beside it.
+use slalom_array::{Array, ErrorKind, Result};
+use slalom_checkpoint::{Checkpoint, write_arrays};
+use std::fs;
+use std::path::Path;
+
+fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn leftovers_of_the_same_file_are_removed() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let others = [".run.1.tmp2", ".run.tmp", ".runs.1-0.tmp", "run.1-0.tmp", ".run.x.tmp"];
+    for name in others.iter().chain(&[".run.1-0.tmp", ".run.77-12.tmp"]) {
+        fs::write(folder.path().join(name), "half a file")?;
+    }
+    fs::create_dir(folder.path().join(".run.5-5.tmp"))?;
+    // One that is in use stays.
+    let in_use = folder.path().join(".run.9-9.tmp");
+    fs::write(&in_use, "in use")?;
+    let held = fs::File::open(&in_use)?;
+    held.lock()?;
+    Checkpoint::new().save(folder.path().join("run"))?;
+    let mut expected = others.map(str::to_owned).to_vec();
+    expected.extend([".run.5-5.tmp", ".run.9-9.tmp", "run"].map(str::to_owned));
+    expected.sort();
+    assert_eq!(names(folder.path()), expected);
+    Ok(())
+}
+
+#[test]
+fn a_save_that_fails_leaves_the_old_file_and_nothing_else() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("run");
+    Checkpoint::new().value("n", 1).save(&path)?;
+    let too_large = Checkpoint::new().value("n", "x".repeat(300 << 10));
+    assert_eq!(too_large.save(&path).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(Checkpoint::load(&path)?.get_value("n")?, 1);
+    let name = "x".repeat(2000);
+    assert!(Checkpoint::new().array(name, Array::scalar(1.0f32)).save(&path).is_err());
+    let deep = Array::ones(vec![1; 33], slalom_array::DType::F32)?;
+    let error = write_arrays(folder.path().join("w.safetensors"), &[("deep".into(), deep)].into());
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(names(folder.path()), ["run"]);
+
+    let error = Checkpoint::new().save(folder.path().join("missing/run")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.to_string().contains("missing"));
+    fs::create_dir(folder.path().join("taken"))?;
+    assert_eq!(Checkpoint::new().save(folder.path().join("taken")).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(Checkpoint::new().save("..").unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(names(folder.path()), ["run", "taken"]);
+    Ok(())
+}
+
+#[test]
+fn threads_that_save_to_one_path_and_readers_do_not_meet() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("run");
+    let checkpoint = |n: i64| -> Result<Checkpoint> {
+        let filled = Array::full([5000], n as f64, slalom_array::DType::I64)?;
+        Ok(Checkpoint::new().value("n", n).array("n", filled))
+    };
+    checkpoint(0)?.save(&path)?;
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let path = &path;
+            scope
+                .spawn(move || (0..30).for_each(|i| checkpoint(3 * i + thread).unwrap().save(path).unwrap()));
+        }
+        for _ in 0..60 {
+            let loaded = Checkpoint::load(&path).unwrap();
+            let n = loaded.get_value("n").unwrap().as_i64().unwrap();
+            assert_eq!(loaded.get_array("n").unwrap().to_vec::<i64>().unwrap(), vec![n; 5000]);
+        }
+    });
+    assert_eq!(names(folder.path()), ["run"]);
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! Training that is resumed in another process goes on with the same bits: N steps, a file, the end of the process and N more
+//! steps give the same state as 2 N steps, for each rule of the registry and each row of [`VARIANTS`].
+mod common;
+
+use slalom_array::{Array, Generator, Result};
+use slalom_autograd::Tensor;
+use slalom_checkpoint::Checkpoint;
+use slalom_optim::schedules::{ExponentialDecay, ReduceOnPlateau};
+use slalom_optim::{Optimizer, rules};
+use slalom_variable::constraints::MaxNorm;
+use slalom_variable::{Variable, random};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// Steps before and after the interruption.
+const STEPS: usize = 4;
+
+/// What is particular about a training.
+struct Variant {
+    name: &'static str,
+    /// Options of the optimizer.
+    prepare: fn(Optimizer) -> Result<Optimizer>,
+    /// What happens to the optimizer before a step.
+    before: fn(&mut Optimizer, usize) -> Result<()>,
+    /// Whether rows are gathered from one of the variables.
+    sparse: bool,
+    constrained: bool,
+}
+
+const PLAIN: Variant =
+    Variant { name: "plain", prepare: Ok, before: |_, _| Ok(()), sparse: false, constrained: false };
+
+const VARIANTS: &[Variant] = &[
+    PLAIN,
+    Variant { name: "sparse", sparse: true, ..PLAIN },
+    Variant { name: "constrained", constrained: true, ..PLAIN },
+    Variant { name: "clipped", prepare: |opt| opt.clipvalue(0.5)?.global_clipnorm(0.01), ..PLAIN },
+    Variant { name: "scheduled", prepare: with_schedule, ..PLAIN },
+    Variant { name: "changed", before: change, ..PLAIN },
+    // Both halves end within a window.
+    Variant { name: "accumulated", prepare: |opt| opt.gradient_accumulation_steps(3), ..PLAIN },
+    Variant {
+        name: "accumulated rows",
+        prepare: |opt| opt.gradient_accumulation_steps(3),
+        sparse: true,
+        ..PLAIN
+    },
+    Variant { name: "averaged", prepare: |opt| opt.use_ema(0.9)?.ema_overwrite_frequency(3), ..PLAIN },
+    Variant { name: "scaled", prepare: |opt| opt.dynamic_loss_scale(8.0, 3), ..PLAIN },
+    Variant { name: "skipping", prepare: |opt| Ok(opt.skip_nonfinite()), ..PLAIN },
+    Variant { name: "decayed", prepare: |opt| opt.weight_decay(0.01), ..PLAIN },
+    Variant { name: "on a plateau", prepare: with_plateau, before: observe, ..PLAIN },
+];
+
+fn with_schedule(mut opt: Optimizer) -> Result<Optimizer> {
+    if opt.get_hyper("learning_rate").is_ok() {
+        opt.set("learning_rate", ExponentialDecay::new(0.02, 3, 0.5))?;
+    }
+    Ok(opt)
+}
+
+/// Changes the learning rate in the first half.
+fn change(opt: &mut Optimizer, step: usize) -> Result<()> {
+    if step == STEPS - 1 && opt.get_hyper("learning_rate").is_ok() {
+        opt.set("learning_rate", 0.003)?;
+    }
+    Ok(())
+}
+
+fn with_plateau(mut opt: Optimizer) -> Result<Optimizer> {
+    if opt.get_hyper("learning_rate").is_ok() {
+        opt.set("learning_rate", ReduceOnPlateau::new(0.02).patience(1))?;
+    }
+    Ok(opt)
+}
+
+fn observe(opt: &mut Optimizer, _step: usize) -> Result<()> {
+    opt.observe(1.0)
+}
+
+/// A training: a model of three variables, random data, and random noise.
+struct Training {
+    optimizer: Optimizer,
+    variables: [Variable; 3],
+    data: Generator,
+    step: usize,
+}
+
+impl Training {
+    fn new(class: &str, variant: &Variant) -> Result<Training> {
+        random::set_seed(5);
+        let start = Generator::from_seed(17);
+        let variable = |name: &str, shape: [usize; 2]| -> Result<Variable> {
+            let mut values = vec![0.0f32; shape[0] * shape[1]];
+            start.normal(0.0, 0.5, &mut values);
+            let variable = Variable::new(Array::from_vec(shape, values)?).named(name);
+            Ok(if variant.constrained { variable.constrained(MaxNorm::new(0.9)) } else { variable })
+        };
+        Ok(Training {
+            optimizer: (variant.prepare)(common::optimizer(class)?)?,
+            variables: [variable("w", [6, 4])?, variable("b", [1, 4])?, variable("table", [9, 3])?],
+            data: Generator::from_seed(23),
+            step: 0,
+        })
+    }
+
+    fn train(&mut self, variant: &Variant, steps: usize) -> Result<()> {
+        for _ in 0..steps {
+            (variant.before)(&mut self.optimizer, self.step)?;
+            let (mut x, mut ids) = (vec![0.0f32; 5 * 6], vec![0i32; 7]);
+            self.data.normal(0.0, 1.0, &mut x);
+            self.data.uniform_int(0, 9, &mut ids);
+            let x = Tensor::from_vec([5, 6], x)?;
+            let ids = Tensor::from_vec([7], ids)?;
+            let [w, b, table] = &self.variables;
+            let loss = || -> Result<Tensor> {
+                let mut noise = vec![0.0f32; 5 * 6];
+                random::default_generator().uniform(0.5, 1.5, &mut noise);
+                let y = (&(&x * Tensor::from_vec([5, 6], noise)?).matmul(w)? + b).tanh()?;
+                let rows = if variant.sparse { table.value().gather(&ids, 0)? } else { table.value() };
+                let (far, high) = (y - 0.5, rows - 1.0);
+                Ok((&far * &far).mean()? + (&high * &high).mean()?)
+            };
+            self.optimizer.minimize(loss, &self.variables)?;
+            self.step += 1;
+        }
+        Ok(())
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        let checkpoint = Checkpoint::new().optimizer(&self.optimizer, &self.variables)?;
+        checkpoint.generator("data", &self.data).value("step", self.step).save(path)
+    }
+
+    fn load(&mut self, path: &Path) -> Result<()> {
+        let checkpoint = Checkpoint::load(path)?;
+        let restoration = checkpoint.restore().optimizer(&mut self.optimizer, &self.variables)?;
+        restoration.generator("data", &self.data).apply()?;
+        self.step = checkpoint.get_value("step")?.as_u64().expect("a number") as usize;
+        Ok(())
+    }
+}
+
+fn cases() -> impl Iterator<Item = (&'static str, &'static Variant)> {
+    let classes = rules::registry().entries().map(|entry| entry.class_name);
+    classes.flat_map(|class| VARIANTS.iter().map(move |variant| (class, variant)))
+}
+
+fn file(folder: &Path, class: &str, variant: &Variant, when: &str) -> PathBuf {
+    folder.join(format!("{class}-{}-{when}.safetensors", variant.name))
+}
+
+/// One half of each training, in a process of its own.
+fn half(folder: &Path, resumes: bool) -> Result<()> {
+    for (class, variant) in cases() {
+        // Some rules refuse some options; the whole training says so as well.
+        let whole = file(folder, class, variant, "whole");
+        if !whole.exists() {
+            continue;
+        }
+        let mut training = Training::new(class, variant)?;
+        if resumes {
+            random::set_seed(99);
+            training.load(&file(folder, class, variant, "first"))?;
+        }
+        training.train(variant, STEPS)?;
+        training.save(&file(folder, class, variant, if resumes { "second" } else { "first" }))?;
+    }
+    Ok(())
+}
+
+/// The other processes.
+#[test]
+fn other_process() {
+    let (Some(folder), Some(half_of)) = (env::var_os("SLALOM_FOLDER"), env::var_os("SLALOM_HALF")) else {
+        return;
+    };
+    half(Path::new(&folder), half_of == "second").unwrap();
+}
+
+#[test]
+fn a_resumed_training_has_the_same_bits() -> Result<()> {
+    if env::var_os("SLALOM_FOLDER").is_some() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    for (class, variant) in cases() {
+        let whole = Training::new(class, variant).and_then(|mut training| {
+            training.train(variant, 2 * STEPS)?;
+            Ok(training)
+        });
+        match whole {
+            Ok(training) => training.save(&file(folder.path(), class, variant, "whole"))?,
+            Err(error) => {
+                assert_ne!(variant.name, "plain", "{class}: {error}");
+                println!("{class}, {}: {error}", variant.name);
+            }
+        }
+    }
+    for half in ["first", "second"] {
+        let arguments = ["other_process", "--exact", "--test-threads=1"];
+        let mut process = Command::new(env::current_exe()?);
+        let process = process.args(arguments).env("SLALOM_FOLDER", folder.path()).env("SLALOM_HALF", half);
+        let output = process.output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let mut compared = 0;
+    for (class, variant) in cases() {
+        let read = |when| fs::read(file(folder.path(), class, variant, when));
+        let Ok(whole) = read("whole") else { continue };
+        // The file begins with the SHA-256 of all state.
+        let checksum = |bytes: &[u8]| String::from_utf8_lossy(&bytes[37..101]).into_owned();
+        let (first, second) = (read("first")?, read("second")?);
+        assert_ne!(checksum(&first), checksum(&whole), "{class}, {}: the state changes", variant.name);
+        assert_eq!(checksum(&second), checksum(&whole), "{class}, {}", variant.name);
+        assert!(second == whole);
+        compared += 1;
+    }
+    println!("{compared} trainings resumed with the same bits");
+    assert!(compared >= cases().count() * 3 / 4, "of {}", cases().count());
+    Ok(())
+}
