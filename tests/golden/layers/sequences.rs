@@ -40,8 +40,10 @@ macro_rules! recurrent {
 }
 type Made = Result<Box<dyn Called>, Failure>;
 
+type Make = fn(&Fields<'_>, &Case<'_>) -> Made;
+
 /// How each layer is made and called, from its arguments and the case.
-const LAYERS: &[(&str, fn(&Fields<'_>, &Case<'_>) -> Made)] = &[
+const LAYERS: &[(&str, Make)] = &[
     ("BatchNormalization", |k, case| {
         let layer = BatchNormalization::new()
             .axis(k.number_or("axis", -1.0)? as isize)
