@@ -178,7 +178,9 @@ impl Optimizer {
 
     fn envelope(&self, class_name: &str, config: &Config) -> Value {
         let known = class_name == LOSS_SCALE || Dialect::Keras3.arguments(class_name).is_some();
-        let module = if class_name == LOSS_SCALE { Dialect::Keras3 } else { self.printed.dialect }.module();
+        // Keras 3 has classes that the legacy module lacks.
+        let own = self.printed.dialect;
+        let module = own.arguments(class_name).map_or(Dialect::Keras3, |_| own).module();
         let module = self.printed.module.as_deref().filter(|_| class_name != LOSS_SCALE).unwrap_or(module);
         Envelope { class_name, config }.to_json(known.then_some(module))
     }
