@@ -29,9 +29,8 @@ fn f32_over_all_bit_patterns() {
     }
 }
 
-/// Takes minutes: `scripts/every-float`.
 #[test]
-#[ignore]
+#[ignore = "takes about an hour: scripts/every-float"]
 fn f32_over_every_bit_pattern() {
     for function in FUNCTIONS {
         let (mut worst, mut at) = (0.0, 0.0);
