@@ -6,7 +6,7 @@ use crate::{DType, Element, Error, ErrorKind, Number, Result, Shape, with_dtype}
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 pub(crate) use views::row_major;
 
 /// Steps between neighbours along each axis, in elements.
@@ -16,7 +16,7 @@ pub(crate) type Strides = SmallVec<[isize; 6]>;
 ///
 /// An array is a strided view on shared memory: cloning it and [`reshape`](Array::reshape) (of contiguous arrays),
 /// [`transpose`](Array::transpose), [`slice`](Array::slice) and [`broadcast_to`](Array::broadcast_to) copy nothing.
-/// Memory is aligned to 64 bytes and comes from a pool (see [`memory`](crate::memory)).
+/// Memory is aligned to 64 bytes (that of a scalar to 8) and comes from a pool (see [`memory`](crate::memory)).
 ///
 /// ```
 /// use slalom_array::Array;
@@ -57,7 +57,7 @@ impl Clone for Array {
     #[inline]
     fn clone(&self) -> Array {
         // 2^32 references would need 32 GiB of handles.
-        self.header().references.fetch_add(1, Ordering::Relaxed);
+        self.references().fetch_add(1, Ordering::Relaxed);
         Array { block: self.block }
     }
 }
@@ -66,7 +66,7 @@ impl Drop for Array {
     #[inline]
     fn drop(&mut self) {
         // The only handle needs no atomic write: nobody else can make another.
-        let references = &self.header().references;
+        let references = self.references();
         if references.load(Ordering::Acquire) != 1 {
             if references.fetch_sub(1, Ordering::Release) != 1 {
                 return;
@@ -106,7 +106,7 @@ impl<T: Element> Uninit<T> {
     /// The elements, row-major.
     #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [MaybeUninit<T>] {
-        // SAFETY: the block holds `length` elements, aligned to 64 bytes, and belongs to this value alone.
+        // SAFETY: the block holds `length` elements, aligned for `T`, and belongs to this value alone.
         unsafe { std::slice::from_raw_parts_mut(memory::data(self.array.block).cast(), self.length) }
     }
 
@@ -222,9 +222,9 @@ impl Array {
     }
 
     #[inline]
-    fn header(&self) -> &Header {
-        // SAFETY: a block lives as long as there is a reference to it.
-        unsafe { self.block.as_ref() }
+    fn references(&self) -> &AtomicU32 {
+        // SAFETY: a block lives as long as there is a handle to it.
+        unsafe { memory::references(self.block) }
     }
 
     #[inline]
@@ -292,7 +292,7 @@ impl Array {
     /// Whether no other array shares the memory.
     #[inline]
     pub fn is_unshared(&self) -> bool {
-        let alone = |array: &Array| array.header().references.load(Ordering::Acquire) == 1;
+        let alone = |array: &Array| array.references().load(Ordering::Acquire) == 1;
         alone(self) && self.as_view().is_none_or(|view| alone(&view.base))
     }
 

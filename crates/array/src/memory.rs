@@ -1,7 +1,8 @@
 //! Pooled, 64-byte-aligned, uninitialized memory.
 //!
 //! A block is a header of 64 bytes, with the reference count and what [`Array`](crate::Array) says of its elements, and
-//! then the elements, which start at a multiple of 64 bytes. So an array is one pointer and one allocation. Freed
+//! then the elements, which start at a multiple of 64 bytes; at most [`TINY`] bytes lie in the header itself, so that a
+//! scalar touches one line of the cache. So an array is one pointer and one allocation. Freed
 //! blocks wait in lists by size class: first in a list of the thread that freed them, beyond a limit in a list of the
 //! process. Nothing here zeroes memory.
 use crate::{Error, ErrorKind, Result};
@@ -13,9 +14,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Bytes in front of the data.
 const HEADER: usize = 64;
-/// Capacity of the smallest class; there are four classes for each power of two.
+/// Capacity of class 0, whose blocks are a header alone.
+const TINY: usize = 8;
+/// Capacity of class 1; from there on there are four classes for each power of two.
 const SMALLEST: usize = 64;
-const CLASSES: usize = 4 * (usize::BITS as usize - 6);
+const CLASSES: usize = 1 + 4 * (usize::BITS as usize - 6);
 /// Blocks of at most this size are kept by the thread that freed them ...
 const THREAD_BLOCK: usize = 64 << 10;
 /// ... up to this many bytes in each class.
@@ -115,33 +118,50 @@ pub(crate) fn count_copy() {
 /// What the pool keeps at the start of a block; the rest of the header is the owner's.
 #[repr(C)]
 pub(crate) struct Header {
-    pub(crate) references: AtomicU32,
+    references: AtomicU32,
     class: u32,
-    next: *mut Header,
+    link: Link,
 }
+
+/// In a free block the next one of its list; in one that is in use the data, if they are [`TINY`].
+#[repr(C)]
+union Link {
+    next: *mut Header,
+    data: [u64; 1],
+}
+
+const _: () = assert!(size_of::<Link>() == TINY);
 
 /// Bytes of the header that the owner of a block may use.
 pub(crate) const OWNED: usize = HEADER - size_of::<Header>();
 
-/// The smallest class whose blocks hold `bytes`: 64, 80, 96, 112, 128, 160, ...
+/// The smallest class whose blocks hold `bytes`: 8, 64, 80, 96, 112, 128, 160, ...
+#[inline]
 const fn class_of(bytes: usize) -> usize {
-    if bytes <= SMALLEST {
+    if bytes <= TINY {
         return 0;
+    }
+    if bytes <= SMALLEST {
+        return 1;
     }
     let last = bytes - 1; // in 2^power .. 2^(power + 1), cut into quarters
     let power = last.ilog2() as usize;
-    4 * (power - 6) + ((last >> (power - 2)) & 3) + 1
+    4 * (power - 6) + ((last >> (power - 2)) & 3) + 2
 }
 
-/// How many bytes a block of `class` holds; a multiple of 16.
+/// How many bytes a block of `class` holds; a multiple of 16 but for the first.
 const fn capacity(class: usize) -> usize {
-    (4 + (class & 3)) << (class / 4 + 4)
+    match class {
+        0 => TINY,
+        _ => (4 + ((class - 1) & 3)) << ((class - 1) / 4 + 4),
+    }
 }
 
 fn layout(class: usize) -> Option<Layout> {
     let capacity = capacity(class);
     let align = if capacity >= HUGE_BLOCK { HUGE_PAGE } else { 64 };
-    Layout::from_size_align(capacity.checked_add(HEADER)?, align).ok()
+    let data = if class == 0 { 0 } else { capacity };
+    Layout::from_size_align(data.checked_add(HEADER)?, align).ok()
 }
 
 /// A list of free blocks of one class.
@@ -158,7 +178,7 @@ impl FreeList {
 
     fn push(&mut self, block: NonNull<Header>) {
         // SAFETY: a free block belongs to the list that it is pushed to.
-        unsafe { (*block.as_ptr()).next = self.head };
+        unsafe { (*block.as_ptr()).link.next = self.head };
         self.head = block.as_ptr();
         self.length += 1;
     }
@@ -166,7 +186,7 @@ impl FreeList {
     fn pop(&mut self) -> Option<NonNull<Header>> {
         let block = NonNull::new(self.head)?;
         // SAFETY: as in `push`.
-        self.head = unsafe { (*block.as_ptr()).next };
+        self.head = unsafe { (*block.as_ptr()).link.next };
         self.length -= 1;
         Some(block)
     }
@@ -214,7 +234,13 @@ fn allocate(class: usize) -> Option<NonNull<Header>> {
     ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
     let header = block.cast::<Header>();
     // SAFETY: the block begins with room for the header, and is aligned.
-    unsafe { header.write(Header { references: AtomicU32::new(0), class: class as u32, next: null_mut() }) };
+    unsafe {
+        header.write(Header {
+            references: AtomicU32::new(0),
+            class: class as u32,
+            link: Link { next: null_mut() },
+        })
+    };
     Some(header)
 }
 
@@ -283,11 +309,26 @@ pub(crate) fn acquire(bytes: usize) -> Result<NonNull<Header>> {
     Ok(block)
 }
 
-/// The first byte after the header.
+/// Where the data begin: after the header, or in it.
 #[inline]
 pub(crate) fn data(block: NonNull<Header>) -> *mut u8 {
-    // SAFETY: a block is longer than its header.
-    unsafe { block.as_ptr().cast::<u8>().add(HEADER) }
+    // SAFETY: a block in use has a class, and is longer than its header but in class 0.
+    unsafe {
+        match (*block.as_ptr()).class {
+            0 => (&raw mut (*block.as_ptr()).link.data).cast(),
+            _ => block.as_ptr().cast::<u8>().add(HEADER),
+        }
+    }
+}
+
+/// How many handles there are to a block.
+///
+/// # Safety
+/// The block is in use for as long as the result is.
+#[inline]
+pub(crate) unsafe fn references<'a>(block: NonNull<Header>) -> &'a AtomicU32 {
+    // SAFETY: the caller's promise.
+    unsafe { &*(&raw const (*block.as_ptr()).references) }
 }
 
 /// The part of the header that belongs to the owner of the block: [`OWNED`] bytes, aligned to 16.
@@ -337,16 +378,16 @@ mod tests {
             let class = class_of(bytes);
             assert!(capacity(class) >= bytes, "{bytes}");
             assert!(class == 0 || capacity(class - 1) < bytes, "{bytes} fits in a smaller class");
-            assert!(capacity(class).is_multiple_of(16));
+            assert!(class == 0 || capacity(class).is_multiple_of(16));
         }
         assert!(class_of(isize::MAX as usize / 2) < CLASSES);
     }
 
     #[test]
     fn memory_is_aligned_and_reused() {
-        for bytes in [0, 1, 48, 49, 1000, 100_000, 5 << 20] {
+        for bytes in [0, 1, 8, 9, 48, 49, 1000, 100_000, 5 << 20] {
             let block = acquire(bytes).unwrap();
-            assert_eq!(data(block) as usize % 64, 0);
+            assert_eq!(data(block) as usize % if bytes <= TINY { 8 } else { 64 }, 0);
             // SAFETY: the block holds `bytes` bytes.
             unsafe { data(block).write_bytes(7, bytes) };
             free(vec![block]);

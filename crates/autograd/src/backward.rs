@@ -64,8 +64,8 @@ fn check_seeds(targets: &[&Tensor], seeds: &[Tensor]) -> Result<()> {
 
 /// Where the walk finds nodes.
 trait Nodes {
-    /// Calls `f` with the epoch of node `index` and what it recorded, if it did.
-    fn visit(&mut self, index: usize, f: impl FnOnce(u64, Recorded<'_>) -> Result<()>) -> Result<()>;
+    /// Calls `f` with what node `index` recorded, if it did.
+    fn visit(&mut self, index: usize, f: impl FnOnce(Recorded<'_>) -> Result<()>) -> Result<()>;
 }
 
 /// The thread's list, taken out of the session by a tape that ends, and that nobody else needs: nodes are dropped as
@@ -83,9 +83,9 @@ impl Lent {
 
 impl Nodes for Lent {
     #[inline]
-    fn visit(&mut self, index: usize, f: impl FnOnce(u64, Recorded<'_>) -> Result<()>) -> Result<()> {
+    fn visit(&mut self, index: usize, f: impl FnOnce(Recorded<'_>) -> Result<()>) -> Result<()> {
         if let Some(recorded) = self.0.recorded(index) {
-            f(self.0.nodes()[index].epoch, recorded)?;
+            f(recorded)?;
             self.0.truncate(index);
         }
         Ok(())
@@ -102,16 +102,16 @@ impl Drop for Lent {
 struct Shared;
 
 impl Nodes for Shared {
-    fn visit(&mut self, index: usize, f: impl FnOnce(u64, Recorded<'_>) -> Result<()>) -> Result<()> {
-        type Copied = (u64, OpRef, SmallVec<[Operand; 3]>, usize);
+    fn visit(&mut self, index: usize, f: impl FnOnce(Recorded<'_>) -> Result<()>) -> Result<()> {
+        type Copied = (Place, OpRef, SmallVec<[Operand; 3]>, usize);
         let copied = session::with(|s| -> Option<Copied> {
-            let Recorded { op, inputs, outputs } = s.list.recorded(index)?;
+            let Recorded { place, op, inputs, outputs } = s.list.recorded(index)?;
             let operands = inputs.iter().chain(outputs).cloned().collect();
-            Some((s.list.nodes()[index].epoch, op.clone(), operands, inputs.len()))
+            Some((place, op.clone(), operands, inputs.len()))
         });
-        let Some((epoch, op, operands, inputs)) = copied else { return Ok(()) };
+        let Some((place, op, operands, inputs)) = copied else { return Ok(()) };
         let (inputs, outputs) = operands.split_at(inputs);
-        f(epoch, Recorded { op: &op, inputs, outputs })
+        f(Recorded { place, op: &op, inputs, outputs })
     }
 }
 
@@ -206,8 +206,8 @@ impl Pass {
     /// Where a node that depends on a source stands in this pass.
     #[inline]
     fn reaches(&self, place: Place) -> Option<usize> {
-        let Place::Node { index, .. } = place else { return None };
-        self.at(index).filter(|&at| self.scratch.flags[at] & REACHES != 0)
+        let at = place.parts().1.wrapping_sub(self.low as usize);
+        (self.scratch.flags.get(at)? & REACHES != 0).then_some(at)
     }
 
     /// Adds a gradient to that of a node.
@@ -225,26 +225,29 @@ impl Pass {
         for at in (0..self.scratch.flags.len()).rev() {
             // A further result of an op is left to the op at a lower index.
             let index = self.low + at as u32;
-            nodes.visit(index as usize, |epoch, recorded| self.step(at, index, epoch, recorded))?;
+            nodes.visit(index as usize, |recorded| self.step(at, index, recorded))?;
         }
         Ok(())
     }
 
     /// Passes the gradients of one op's results on to its inputs.
-    fn step(&mut self, at: usize, index: u32, epoch: u64, recorded: Recorded<'_>) -> Result<()> {
-        let passes_on = self.scratch.flags[at] & REACHES != 0 && !recorded.inputs.is_empty();
+    fn step(&mut self, at: usize, index: u32, recorded: Recorded<'_>) -> Result<()> {
+        if self.scratch.flags[at] & REACHES == 0 || recorded.inputs.is_empty() {
+            return Ok(());
+        }
         let (one, several);
         let grads: &[Option<Tensor>] = if recorded.outputs.len() == 1 {
-            one = [self.take(at, passes_on)?];
+            let Some(grad) = self.take(at)? else { return Ok(()) };
+            one = [Some(grad)];
             &one
         } else {
             let all = at..at + recorded.outputs.len();
-            several = all.map(|at| self.take(at, passes_on)).collect::<Result<Vec<_>>>()?;
+            several = all.map(|at| self.take(at)).collect::<Result<Vec<_>>>()?;
+            if several.iter().all(Option::is_none) {
+                return Ok(());
+            }
             &several
         };
-        if grads.iter().all(Option::is_none) {
-            return Ok(());
-        }
         let mut needs = 0;
         for (i, input) in recorded.inputs.iter().enumerate().take(64) {
             if self.reaches(input.place).is_some() {
@@ -255,10 +258,10 @@ impl Pass {
             return Ok(());
         }
         let op = &**recorded.op;
-        let cx = Vjp { name: op.name(), recorded, place: Place::Node { epoch, index }, grads, needs };
-        let gradients = op.vjp(&cx).map_err(|error| numerics::in_gradient(error, index, op.name()))?;
-        for (i, (gradient, input)) in gradients.into_iter().zip(recorded.inputs).enumerate() {
-            let Some(gradient) = gradient else { continue };
+        let cx = Vjp { recorded, grads, needs };
+        let mut gradients = op.vjp(&cx).map_err(|error| numerics::in_gradient(error, index, op.name()))?;
+        for (i, (gradient, input)) in gradients.iter_mut().zip(recorded.inputs).enumerate() {
+            let Some(gradient) = gradient.take() else { continue };
             let Some(target) = self.reaches(input.place) else { continue };
             let expected = input.value.shape();
             if gradient.shape() != expected {
@@ -272,15 +275,11 @@ impl Pass {
 
     /// Takes the gradient of a node to be passed on; a source keeps it.
     #[inline]
-    fn take(&mut self, at: usize, passes_on: bool) -> Result<Option<Tensor>> {
+    fn take(&mut self, at: usize) -> Result<Option<Tensor>> {
         // Later results of an op may lie beyond the last target.
         let Some(slot) = self.scratch.gradients.get_mut(at) else { return Ok(None) };
-        let gradient = match self.scratch.flags[at] & SOURCE {
-            0 => slot.take(),
-            _ if passes_on => slot.clone(),
-            _ => return Ok(None),
-        };
-        gradient.filter(|_| passes_on).map(Gradient::into_dense).transpose()
+        let gradient = if self.scratch.flags[at] & SOURCE == 0 { slot.take() } else { slot.clone() };
+        gradient.map(Gradient::into_dense).transpose()
     }
 
     /// The gradient of each source: the sum over its nodes.

@@ -36,7 +36,7 @@ fn push(mask: u64, op: Option<&'static str>, inputs: SmallVec<[Place; 2]>) -> Pl
         cuts.push(Cut { serial, mask, op, inputs });
         COUNT.set(cuts.len());
     });
-    Place::Cut(serial)
+    Place::cut(serial)
 }
 
 /// The place of a result of an op without gradient.
@@ -47,8 +47,8 @@ pub(crate) fn cut(mask: u64, op: &'static str, inputs: impl Iterator<Item = Plac
 
 /// The place of what is computed from two cut values.
 pub(crate) fn join(a: Place, b: Place) -> Place {
-    match (a, b) {
-        (Place::Cut(first), Place::Cut(second)) if first != second => {
+    match (a.as_cut(), b.as_cut()) {
+        (Some(first), Some(second)) if first != second => {
             let mask = CUTS.with_borrow(|cuts| {
                 let mask = |serial| find(cuts, serial).map_or(0, |cut| cut.mask);
                 mask(first) | mask(second)
@@ -133,7 +133,7 @@ impl Reach {
             let mut seen_cuts = HashSet::new();
             // First what is reached without a cut, then what lies behind cuts.
             while let Some((place, by)) = open.pop().or_else(|| behind.pop()) {
-                if let Place::Cut(serial) = place {
+                if let Some(serial) = place.as_cut() {
                     if seen_cuts.insert(serial) {
                         CUTS.with_borrow(|cuts| {
                             let Some(cut) = find(cuts, serial) else { return };

@@ -104,7 +104,7 @@ impl ForwardAccumulator {
             let seed = match key {
                 SourceKey::Tensor(tensor) => {
                     let handle = tape.watch(tensor);
-                    let Place::Node { index, .. } = handle.place else { unreachable!("watched above") };
+                    let Some((_, index)) = handle.place.as_node() else { unreachable!("watched above") };
                     handles.push(handle);
                     Seed::Node(index)
                 }
@@ -240,7 +240,7 @@ fn needed(tangents: &mut [State], top: u32, bit: u64) -> Vec<u32> {
 
 /// Computes the tangents of the results of the op at `index`.
 fn advance(tangents: &mut Vec<State>, index: u32) -> Result<()> {
-    let (epoch, op, operands, inputs) = session::with(|session| {
+    let (place, op, operands, inputs) = session::with(|session| {
         let recorded = session.list.recorded(index as usize).expect("the first node of an op");
         let operands: SmallVec<[Operand; 3]> =
             recorded.inputs.iter().chain(recorded.outputs).cloned().collect();
@@ -250,10 +250,10 @@ fn advance(tangents: &mut Vec<State>, index: u32) -> Result<()> {
         };
         let inputs: SmallVec<[Option<Tensor>; 4]> =
             recorded.inputs.iter().map(|i| tangent(i.place)).collect();
-        (session.list.nodes()[index as usize].epoch, recorded.op.clone(), operands, inputs)
+        (recorded.place, recorded.op.clone(), operands, inputs)
     });
     let (of_inputs, of_outputs) = operands.split_at(inputs.len());
-    let recorded = Recorded { op: &op, inputs: of_inputs, outputs: of_outputs };
+    let recorded = Recorded { place, op: &op, inputs: of_inputs, outputs: of_outputs };
     let count = recorded.outputs.len();
     let mut results: Tangents = smallvec![None; count];
     let mut given = inputs.iter().flatten().peekable();
@@ -264,8 +264,7 @@ fn advance(tangents: &mut Vec<State>, index: u32) -> Result<()> {
         }
     } else if inputs.iter().any(Option::is_some) {
         let name = recorded.op.name();
-        let place = Place::Node { epoch, index };
-        results = recorded.op.jvp(&Jvp::new(recorded, place, &inputs))?;
+        results = recorded.op.jvp(&Jvp::new(recorded, &inputs))?;
         check_results(name, of_outputs, &results)?;
     }
     if tangents.len() < index as usize + count {

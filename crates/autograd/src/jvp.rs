@@ -1,7 +1,6 @@
 //! What an op sees in forward mode.
 use crate::list::Recorded;
 use crate::op::{Gradients, Vjp};
-use crate::tensor::Place;
 use crate::{GradientOptions, GradientTape, Op, Tensor, apply};
 use slalom_array::{DType, Result, Shape};
 use smallvec::{SmallVec, smallvec};
@@ -19,9 +18,8 @@ pub struct Jvp<'a> {
 }
 
 impl<'a> Jvp<'a> {
-    /// Of an op whose first result is at `place`.
-    pub(crate) fn new(recorded: Recorded<'a>, place: Place, tangents: &'a [Option<Tensor>]) -> Jvp<'a> {
-        let values = Vjp { name: recorded.op.name(), recorded, place, grads: &[], needs: 0 };
+    pub(crate) fn new(recorded: Recorded<'a>, tangents: &'a [Option<Tensor>]) -> Jvp<'a> {
+        let values = Vjp { recorded, grads: &[], needs: 0 };
         Jvp { values, tangents }
     }
 

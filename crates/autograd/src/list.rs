@@ -1,5 +1,7 @@
 //! The list of nodes: which op was applied to what, in execution order.
-use crate::op::OpRef;
+use crate::Tensor;
+use crate::op::{OpRef, Saves};
+use crate::session::TRACE;
 use crate::tensor::Place;
 use slalom_array::{Array, DType, Shape};
 
@@ -79,9 +81,17 @@ pub(crate) struct Node {
 /// What is known of an op that was applied.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Recorded<'a> {
+    /// Of the first result.
+    pub(crate) place: Place,
     pub(crate) op: &'a OpRef,
     pub(crate) inputs: &'a [Operand],
     pub(crate) outputs: &'a [Operand],
+}
+
+#[inline]
+fn wanted(nodes: &[Node], place: Place) -> u64 {
+    let (epoch, index) = place.parts();
+    nodes.get(index).filter(|node| node.epoch == epoch).map_or(0, |node| node.mask)
 }
 
 /// Nodes, and the operands of all of them, each in one piece of memory.
@@ -119,7 +129,37 @@ impl List {
         let op = node.op.as_ref()?;
         let operands = &self.operands[node.first..][..(node.inputs + node.outputs) as usize];
         let (inputs, outputs) = operands.split_at(node.inputs as usize);
-        Some(Recorded { op, inputs, outputs })
+        Some(Recorded { place: Place::node(node.epoch, index as u32), op, inputs, outputs })
+    }
+
+    /// The tapes that want the node at a place; 0, if there is none.
+    #[inline]
+    pub(crate) fn wanted(&self, place: Place) -> u64 {
+        wanted(&self.nodes, place)
+    }
+
+    /// Adds the inputs and results of an op, of which only the tapes of `mask` want to know.
+    #[inline]
+    pub(crate) fn operands(&mut self, mask: u64, saves: Saves, inputs: &[&Tensor], outputs: &[Array]) {
+        let (save_inputs, save_outputs) = match saves {
+            _ if mask == TRACE => (false, false),
+            Saves::Nothing => (false, false),
+            Saves::Inputs => (true, false),
+            Saves::Outputs => (false, true),
+            Saves::Both => (true, true),
+        };
+        let List { nodes, operands } = self;
+        operands.extend(inputs.iter().map(|input| {
+            let wanted = wanted(nodes, input.place);
+            // A handle whose node is gone counts as a constant from here on.
+            let place =
+                if wanted == 0 && input.place.as_node().is_some() { Place::CONSTANT } else { input.place };
+            // A trace keeps what it does not compute itself.
+            let constant = mask & TRACE & !wanted != 0;
+            Operand { place, value: Value::new(&input.array, save_inputs || constant) }
+        }));
+        let result = |array| Operand { place: Place::CONSTANT, value: Value::new(array, save_outputs) };
+        operands.extend(outputs.iter().map(result));
     }
 
     /// Adds an op: first its inputs and results by [`operand`](List::operand), then itself. Returns its index.

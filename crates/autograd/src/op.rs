@@ -7,6 +7,7 @@ use crate::tensor::Place;
 use crate::{Gradient, Tensor};
 use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
 use smallvec::{SmallVec, smallvec};
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -156,7 +157,7 @@ pub fn apply<O: Op, const N: usize>(op: O, inputs: [&Tensor; N]) -> Result<Tenso
     let outputs = op.forward(&inputs.map(|t| &t.array))?;
     let [array] = outputs.into_inner().unwrap_or_else(|_| several(op.name()));
     let place = if session::recording() == 0 {
-        Place::Constant
+        Place::CONSTANT
     } else {
         if session::recording() & CHECK != 0 {
             numerics::check(op.name(), &inputs, std::slice::from_ref(&array))?;
@@ -191,7 +192,7 @@ pub fn apply_many<O: Op>(op: O, inputs: &[&Tensor]) -> Result<SmallVec<[Tensor; 
     let arrays: SmallVec<[&Array; 4]> = inputs.iter().map(|t| &t.array).collect();
     let outputs = op.forward(&arrays)?;
     let first = match session::recording() {
-        0 => Place::Constant,
+        0 => Place::CONSTANT,
         recording => {
             if recording & CHECK != 0 {
                 numerics::check(op.name(), inputs, &outputs)?;
@@ -199,11 +200,7 @@ pub fn apply_many<O: Op>(op: O, inputs: &[&Tensor]) -> Result<SmallVec<[Tensor; 
             record(op, inputs, &outputs)
         }
     };
-    let place = |i: usize| match first {
-        Place::Node { epoch, index } => Place::Node { epoch, index: index + i as u32 },
-        other => other,
-    };
-    Ok(outputs.into_iter().enumerate().map(|(i, array)| Tensor::placed(array, place(i))).collect())
+    Ok(outputs.into_iter().enumerate().map(|(i, array)| Tensor::placed(array, first.result(i))).collect())
 }
 
 /// Records an op in the trace of this thread without applying it: it is applied when the trace is replayed. `value` is
@@ -215,10 +212,7 @@ pub fn defer<O: Op>(op: O, value: &Tensor) -> Tensor {
 
 /// What a [`vjp`](Op::vjp) can see: the op's inputs and results, and the gradients of the results.
 pub struct Vjp<'a> {
-    pub(crate) name: &'static str,
     pub(crate) recorded: Recorded<'a>,
-    /// The place of the first result.
-    pub(crate) place: Place,
     pub(crate) grads: &'a [Option<Tensor>],
     /// Bit `i`: input `i` needs a gradient.
     pub(crate) needs: u64,
@@ -254,10 +248,22 @@ impl Vjp<'_> {
     pub fn grad_of(&self, i: usize) -> Result<Tensor> {
         match &self.grads[i] {
             Some(grad) => Ok(grad.clone()),
-            None => {
-                let value = &self.recorded.outputs[i].value;
-                Tensor::zeros(value.shape(), value.dtype())
-            }
+            None => self.zeros(i),
+        }
+    }
+
+    #[cold]
+    fn zeros(&self, i: usize) -> Result<Tensor> {
+        let value = &self.recorded.outputs[i].value;
+        Tensor::zeros(value.shape(), value.dtype())
+    }
+
+    /// [`grad`](Vjp::grad), without another handle to it.
+    #[inline]
+    pub(crate) fn upstream(&self) -> Result<Cow<'_, Tensor>> {
+        match &self.grads[0] {
+            Some(grad) => Ok(Cow::Borrowed(grad)),
+            None => self.zeros(0).map(Cow::Owned),
         }
     }
 
@@ -268,7 +274,10 @@ impl Vjp<'_> {
     #[inline]
     pub fn input(&self, i: usize) -> Tensor {
         let input = &self.recorded.inputs[i];
-        let array = input.value.array().unwrap_or_else(|| panic!("{}: `saves` lacks the inputs", self.name));
+        let array = input
+            .value
+            .array()
+            .unwrap_or_else(|| panic!("{}: `saves` lacks the inputs", self.recorded.op.name()));
         Tensor::placed(array.clone(), input.place)
     }
 
@@ -287,12 +296,9 @@ impl Vjp<'_> {
     /// If the op does not say that it [`saves`](Op::saves) outputs.
     pub fn output_of(&self, i: usize) -> Tensor {
         let value = &self.recorded.outputs[i].value;
-        let array = value.array().unwrap_or_else(|| panic!("{}: `saves` lacks the outputs", self.name));
-        let place = match self.place {
-            Place::Node { epoch, index } => Place::Node { epoch, index: index + i as u32 },
-            other => other,
-        };
-        Tensor::placed(array.clone(), place)
+        let array =
+            value.array().unwrap_or_else(|| panic!("{}: `saves` lacks the outputs", self.recorded.op.name()));
+        Tensor::placed(array.clone(), self.recorded.place.result(i))
     }
 
     /// The shape of input `i`.
@@ -313,7 +319,7 @@ impl Vjp<'_> {
 
     /// The error for an op without this gradient.
     pub fn no_gradient(&self, why: &'static str) -> Error {
-        Error::new(ErrorKind::Gradient, self.name, "an op with this gradient", why)
+        Error::new(ErrorKind::Gradient, self.recorded.op.name(), "an op with this gradient", why)
     }
 }
 

@@ -88,29 +88,21 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Session) -> R) -> R {
 
 /// Whether a trace is recorded on this thread that the value depends on.
 pub(crate) fn traces(place: Place) -> bool {
-    recording() & TRACE != 0
-        && matches!(place, Place::Node { .. })
-        && with(|s| s.node(place).is_some_and(|(_, node)| node.mask & TRACE != 0))
+    recording() & TRACE != 0 && place.as_node().is_some() && with(|s| s.list.wanted(place) & TRACE != 0)
 }
 
 impl Session {
     /// The node at a place, if it is still there.
     #[inline]
     pub(crate) fn node(&self, place: Place) -> Option<(u32, &Node)> {
-        let Place::Node { epoch, index } = place else { return None };
-        self.list.nodes().get(index as usize).filter(|node| node.epoch == epoch).map(|node| (index, node))
+        let (epoch, index) = place.parts();
+        self.list.nodes().get(index).filter(|node| node.epoch == epoch).map(|node| (index as u32, node))
     }
 
     /// Adds an op whose operands are on the list, and returns the place of its first result.
     #[inline]
     fn push(&mut self, mask: u64, op: OpRef, counts: (usize, usize)) -> Place {
-        Place::Node { epoch: self.epoch, index: self.list.push(self.epoch, mask, op, counts) }
-    }
-
-    /// The tapes that want the node at a place; 0, if there is none.
-    #[inline]
-    fn wanted(&self, place: Place) -> u64 {
-        self.node(place).map_or(0, |(_, node)| node.mask)
+        Place::node(self.epoch, self.list.push(self.epoch, mask, op, counts))
     }
 
     fn next_epoch(&mut self) {
@@ -125,7 +117,7 @@ impl Session {
     /// Calls `f` with each node of a variable on the tapes of `mask`, earlier ones first.
     #[inline]
     pub(crate) fn variable_nodes(&self, id: &VariableId, mask: u64, mut f: impl FnMut(u32)) {
-        let mut visit = |epoch, index| match self.node(Place::Node { epoch, index }) {
+        let mut visit = |epoch, index| match self.node(Place::node(epoch, index)) {
             Some((index, node)) if node.mask & mask != 0 => f(index),
             _ => {}
         };
@@ -156,12 +148,11 @@ pub(crate) fn record(
     let recording = recording();
     with(|session| {
         let mut mask = recording & TRACE;
-        let mut cut = Place::Constant;
+        let mut cut = Place::CONSTANT;
         for input in inputs {
-            match input.place {
-                Place::Node { .. } => mask |= session.wanted(input.place) & recording,
-                Place::Cut(_) => cut = cut::join(cut, input.place),
-                Place::Constant => {}
+            mask |= session.list.wanted(input.place) & recording;
+            if input.place.as_cut().is_some() {
+                cut = cut::join(cut, input.place);
             }
         }
         if mask == 0 {
@@ -174,27 +165,7 @@ pub(crate) fn record(
             }
             mask = TRACE;
         }
-        let (save_inputs, save_outputs) = match facts.saves {
-            _ if mask == TRACE => (false, false),
-            Saves::Nothing => (false, false),
-            Saves::Inputs => (true, false),
-            Saves::Outputs => (false, true),
-            Saves::Both => (true, true),
-        };
-        for input in inputs {
-            let wanted = session.wanted(input.place);
-            // A handle whose node is gone counts as a constant from here on.
-            let place = match input.place {
-                Place::Node { .. } if wanted == 0 => Place::Constant,
-                place => place,
-            };
-            // A trace keeps what it does not compute itself.
-            let constant = mask & TRACE != 0 && wanted & TRACE == 0;
-            session.list.operand(place, Value::new(&input.array, save_inputs || constant));
-        }
-        for array in outputs {
-            session.list.operand(Place::Constant, Value::new(array, save_outputs));
-        }
+        session.list.operands(mask, facts.saves, inputs, outputs);
         session.push(mask, op, (inputs.len(), outputs.len()))
     })
 }
@@ -207,11 +178,11 @@ pub(crate) fn watch(bit: u64, tensor: &Tensor) -> Tensor {
 /// As [`watch`], by an op of another name.
 fn watch_as(op: OpRef, bit: u64, tensor: &Tensor) -> Tensor {
     with(|session| {
-        let before = session.wanted(tensor.place);
-        let place = if before != 0 { tensor.place } else { Place::Constant };
+        let before = session.list.wanted(tensor.place);
+        let place = if before != 0 { tensor.place } else { Place::CONSTANT };
         let constant = recording() & TRACE != 0 && before & TRACE == 0;
         session.list.operand(place, Value::new(&tensor.array, constant));
-        session.list.operand(Place::Constant, Value::new(&tensor.array, false));
+        session.list.operand(Place::CONSTANT, Value::new(&tensor.array, false));
         let mask = (before | TRACE) & recording() | bit;
         let place = session.push(mask, op, (1, 1));
         Tensor::placed(tensor.array.clone(), place)
@@ -358,18 +329,17 @@ pub fn read_variable(
         if mask == 0 {
             return value.into();
         }
-        let last = Place::Node { epoch: entry.epoch, index: entry.index };
+        let last = Place::node(entry.epoch, entry.index);
         if let Some((_, node)) = session.node(last) {
             if entry.version == version && node.mask & mask == mask {
                 return Tensor::placed(value, last);
             }
             session.earlier.push((id as u32, entry.epoch, entry.index));
         }
-        session.list.operand(Place::Constant, Value::new(&value, false));
+        session.list.operand(Place::CONSTANT, Value::new(&value, false));
         let place = session.push(mask, OpRef::Shared(op()), (0, 1));
-        if let Place::Node { epoch, index } = place {
-            let watched = entry.watched;
-            session.variables[id] = VariableEntry { epoch, index, version, watched };
+        if let Some((epoch, index)) = place.as_node() {
+            session.variables[id] = VariableEntry { epoch, index, version, watched: entry.watched };
         }
         Tensor::placed(value, place)
     })

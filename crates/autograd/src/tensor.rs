@@ -4,15 +4,57 @@ use slalom_array::{Array, DType, Element, Error, ErrorKind, Result, Shape};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Where a tensor stands with respect to the tapes of a thread.
+/// Where a tensor stands with respect to the tapes of a thread: no tape knows it, it is the value of a node, or it
+/// depends on something watched, but an op on the way has no gradient.
+///
+/// Not an enum, so that a node is looked up without asking first whether it is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// No tape knows it.
-    Constant,
-    /// It is the value of a node. The epoch says whether the node of that index is still the same one.
-    Node { epoch: u64, index: u32 },
-    /// It depends on something watched, but an op on the way has no gradient: the op of this number in `cut`.
-    Cut(u64),
+pub(crate) struct Place {
+    /// Of the node, whether the one of that index is still the same; beside `NOWHERE` the number of an op in `cut`, or 0.
+    epoch: u64,
+    /// Of the node, or `NOWHERE`.
+    index: u32,
+}
+
+/// There are never so many nodes.
+const NOWHERE: u32 = u32::MAX;
+
+impl Place {
+    pub(crate) const CONSTANT: Place = Place { epoch: 0, index: NOWHERE };
+
+    #[inline]
+    pub(crate) fn node(epoch: u64, index: u32) -> Place {
+        Place { epoch, index }
+    }
+
+    /// `serial`: which cut; not 0.
+    pub(crate) fn cut(serial: u64) -> Place {
+        Place { epoch: serial, index: NOWHERE }
+    }
+
+    /// The epoch and the index of a node.
+    #[inline]
+    pub(crate) fn as_node(self) -> Option<(u64, u32)> {
+        (self.index != NOWHERE).then_some((self.epoch, self.index))
+    }
+
+    /// The number of a cut.
+    #[inline]
+    pub(crate) fn as_cut(self) -> Option<u64> {
+        (self.index == NOWHERE && self.epoch != 0).then_some(self.epoch)
+    }
+
+    /// Of a node its epoch, and its index; of everything else an index that no node has.
+    #[inline]
+    pub(crate) fn parts(self) -> (u64, usize) {
+        (self.epoch, self.index as usize)
+    }
+
+    /// Result `i` of an op whose first result is here.
+    #[inline]
+    pub(crate) fn result(self, i: usize) -> Place {
+        if self.index == NOWHERE { self } else { Place { index: self.index + i as u32, ..self } }
+    }
 }
 
 /// An immutable n-dimensional array that remembers, while a [`GradientTape`](crate::GradientTape) records, what it
@@ -153,7 +195,7 @@ impl Tensor {
 impl From<Array> for Tensor {
     #[inline]
     fn from(array: Array) -> Tensor {
-        Tensor { array, place: Place::Constant }
+        Tensor { array, place: Place::CONSTANT }
     }
 }
 

@@ -3,7 +3,6 @@ use crate::list::{List, Value};
 use crate::numerics::{CheckNumerics, NonFinite};
 use crate::op::OpRef;
 use crate::session::{self, TRACE};
-use crate::tensor::Place;
 use crate::{Summary, Tensor};
 use slalom_array::{Array, Error, ErrorKind, Result};
 use smallvec::SmallVec;
@@ -118,12 +117,12 @@ impl Plan {
             let operands = recorded
                 .inputs
                 .iter()
-                .map(|input| match (input.place, &input.value) {
-                    (Place::Node { index, .. }, _) if inside(index as usize).is_some() => {
-                        Ok(Operand::Slot(slot_of[&(index as usize - start)]))
+                .map(|input| {
+                    match (input.place.as_node().and_then(|(_, i)| inside(i as usize)), &input.value) {
+                        (Some(at), _) => Ok(Operand::Slot(slot_of[&at])),
+                        (_, Value::Saved(array)) => Ok(Operand::Constant(array.clone())),
+                        _ => Err(from_outside(recorded.op.name())),
                     }
-                    (_, Value::Saved(array)) => Ok(Operand::Constant(array.clone())),
-                    _ => Err(from_outside(recorded.op.name())),
                 })
                 .collect::<Result<_>>()?;
             for k in 0..recorded.outputs.len() {
@@ -261,7 +260,7 @@ fn needed(list: &List, start: usize, places: &[Option<usize>]) -> Vec<bool> {
         }
         if needed[i] {
             for input in recorded.inputs {
-                if let Place::Node { index, .. } = input.place
+                if let Some((_, index)) = input.place.as_node()
                     && let Some(flag) = (index as usize).checked_sub(start).and_then(|at| needed.get_mut(at))
                 {
                     *flag = true;

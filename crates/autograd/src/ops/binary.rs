@@ -73,7 +73,7 @@ impl<B: Binary> Op for Function<B> {
     }
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let [a, b] = self.0.vjp(cx, &cx.grad()?)?;
+        let [a, b] = self.0.vjp(cx, &*cx.upstream()?)?;
         let fit = |gradient: Option<Tensor>, i| -> Result<Option<Gradient>> {
             match gradient {
                 Some(gradient) if gradient.shape() == cx.input_shape(i) => Ok(Some(gradient.into())),

@@ -103,7 +103,7 @@ impl<U: Unary> Op for Function<U> {
             Of::Input => cx.input(0),
             Of::Output => cx.output(),
         };
-        one(apply(Derivative(self.0), [&cx.grad()?, &s])?)
+        one(apply(Derivative(self.0), [&*cx.upstream()?, &s])?)
     }
 
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {

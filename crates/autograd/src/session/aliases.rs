@@ -18,7 +18,7 @@ impl VariableId {
 impl Session {
     /// The variable whose read is at `place`, and its version at the last read.
     pub(super) fn variable_at(&self, place: Place) -> Option<(ManuallyDrop<VariableId>, u64)> {
-        let Place::Node { epoch, index } = place else { return None };
+        let (epoch, index) = place.as_node()?;
         let earlier = self.earlier.iter().find(|&&(_, e, i)| (e, i) == (epoch, index)).map(|&(id, ..)| id);
         let last = || self.variables.iter().position(|entry| (entry.epoch, entry.index) == (epoch, index));
         let id = earlier.or_else(|| last().map(|id| id as u32))?;
@@ -27,8 +27,7 @@ impl Session {
 
     /// Notes that the read of a variable has moved.
     pub(super) fn move_variable(&mut self, before: Place, after: Place) {
-        let (Place::Node { epoch, index }, Place::Node { epoch: to_epoch, index: to }) = (before, after)
-        else {
+        let (Some((epoch, index)), Some((to_epoch, to))) = (before.as_node(), after.as_node()) else {
             return;
         };
         for entry in self.variables.iter_mut().filter(|entry| (entry.epoch, entry.index) == (epoch, index)) {
@@ -77,7 +76,7 @@ impl Aliases {
     /// Variables, each once, that a tape watches.
     pub(crate) fn new<'a>(variables: impl Iterator<Item = (&'a VariableId, u64, Place)>) -> Aliases {
         let alias = |(id, version, place): (&VariableId, u64, Place)| {
-            let Place::Node { epoch, index } = place else { unreachable!("an alias is a node") };
+            let Some((epoch, index)) = place.as_node() else { unreachable!("an alias is a node") };
             with(|session| {
                 let entry = &mut session.variables[id.0 as usize];
                 let before = *entry;
@@ -95,7 +94,7 @@ impl Aliases {
 
     /// Whether the variable of a node has been read as another node.
     pub(crate) fn displaced(&self, place: Place) -> bool {
-        let Place::Node { epoch, index } = place else { return false };
+        let Some((epoch, index)) = place.as_node() else { return false };
         let of = |a: &&Alias| (a.alias.epoch, a.alias.index) == (epoch, index);
         self.0.iter().find(of).is_some_and(|a| with(|s| s.variables[a.id as usize] != a.alias))
     }

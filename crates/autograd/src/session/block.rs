@@ -107,7 +107,7 @@ impl Block {
             let mut kept = Vec::new();
             for index in (start..end).filter(|&index| session.is_read(index, TAPES)) {
                 let node = &session.list.nodes()[index as usize];
-                let before = Place::Node { epoch: node.epoch, index };
+                let before = Place::node(node.epoch, index);
                 let Some(Recorded { op, outputs, .. }) = session.list.recorded(index as usize) else {
                     continue;
                 };
@@ -117,7 +117,7 @@ impl Block {
             session.list.truncate(start as usize);
             session.next_epoch();
             for (before, mask, op, value) in kept {
-                session.list.operand(Place::Constant, value);
+                session.list.operand(Place::CONSTANT, value);
                 let after = session.push(mask, op, (0, 1));
                 session.move_variable(before, after);
                 for read in reads.iter_mut().filter(|read| read.value.place == before) {
