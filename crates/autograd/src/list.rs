@@ -19,7 +19,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(array: &Array, save: bool) -> Value {
         if save {
             return Value::Saved(array.clone());

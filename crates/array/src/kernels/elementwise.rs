@@ -122,8 +122,8 @@ unsafe fn drive<const N: usize>(
 ) -> Result<Array> {
     let shape = inputs[0].shape();
     let mut from = [ptr::null(); N];
-    for (from, input) in from.iter_mut().zip(inputs) {
-        if input.dtype() != dtype || !input.is_contiguous() || input.shape() != shape {
+    for (k, (from, input)) in from.iter_mut().zip(inputs).enumerate() {
+        if input.dtype() != dtype || !input.is_contiguous() || (k > 0 && input.shape() != shape) {
             // SAFETY: the caller's promise.
             return unsafe { drive_strided(op, dtype, result, inputs, call) };
         }
