@@ -211,7 +211,7 @@ impl Pass {
     }
 
     /// Adds a gradient to that of a node.
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, at: usize, gradient: Gradient) -> Result<()> {
         let slot = &mut self.scratch.gradients[at];
         *slot = Some(match slot.take() {
@@ -274,7 +274,7 @@ impl Pass {
     }
 
     /// Takes the gradient of a node to be passed on; a source keeps it.
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, at: usize) -> Result<Option<Tensor>> {
         // Later results of an op may lie beyond the last target.
         let Some(slot) = self.scratch.gradients.get_mut(at) else { return Ok(None) };

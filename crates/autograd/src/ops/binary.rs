@@ -74,12 +74,12 @@ impl<B: Binary> Op for Function<B> {
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let [a, b] = self.0.vjp(cx, &*cx.upstream()?)?;
+        let fits = |gradient: &Option<Tensor>, i| gradient.as_ref().is_none_or(|g| g.shape() == cx.input_shape(i));
+        if fits(&a, 0) && fits(&b, 1) {
+            return Ok(Gradients::from_buf([a.map(Gradient::Dense), b.map(Gradient::Dense)]));
+        }
         let fit = |gradient: Option<Tensor>, i| -> Result<Option<Gradient>> {
-            match gradient {
-                Some(gradient) if gradient.shape() == cx.input_shape(i) => Ok(Some(gradient.into())),
-                Some(gradient) => Ok(Some(sum_to(gradient, cx.input_shape(i))?.into())),
-                None => Ok(None),
-            }
+            gradient.map(|gradient| Ok(sum_to(gradient, cx.input_shape(i))?.into())).transpose()
         };
         Ok(Gradients::from_buf([fit(a, 0)?, fit(b, 1)?]))
     }
