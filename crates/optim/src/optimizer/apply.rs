@@ -152,8 +152,10 @@ impl Optimizer {
         if gradients.is_empty() {
             return Ok(iterations);
         }
-        let prepared = self.prepare(gradients, options).map_err(|error| error.context(&self.name))?;
-        let Some(targets) = prepared else { return Ok(iterations) };
+        let mut targets = Targets::new();
+        if !self.prepare(gradients, options, &mut targets).map_err(|error| error.context(&self.name))? {
+            return Ok(iterations);
+        }
         self.update(iterations, &targets)?;
         Ok(iterations + 1)
     }
@@ -197,8 +199,13 @@ impl Optimizer {
         Ok(GradientList::new())
     }
 
-    /// The stages that deal with gradients, and the slots. There are no targets where the step is skipped.
-    fn prepare(&mut self, mut gradients: GradientList, options: &ApplyOptions) -> Result<Option<Targets>> {
+    /// The stages that deal with gradients, and the slots. Adds the targets of the step; false, if it is skipped.
+    fn prepare(
+        &mut self,
+        mut gradients: GradientList,
+        options: &ApplyOptions,
+        targets: &mut Targets,
+    ) -> Result<bool> {
         if let Some(aggregator) = self.aggregator.as_mut().filter(|_| options.aggregate_gradients) {
             gradients = aggregator.apply(gradients)?;
         }
@@ -209,7 +216,7 @@ impl Optimizer {
             let end = self.stages.end(false)?;
             *skipped.update().array() = count;
             self.stages.commit(end);
-            return Ok(None);
+            return Ok(false);
         }
         let clips = match self.clip.any() {
             true => self.clip.resolve(&gradients)?,
@@ -220,7 +227,7 @@ impl Optimizer {
         }
         self.slots.begin();
         let wants_dense = self.rule.wants_dense();
-        let mut targets = Targets::with_capacity(gradients.len());
+        targets.reserve(gradients.len());
         let clips = clips.into_iter().chain(std::iter::repeat(Clip::NONE));
         for (i, ((gradient, variable), clip)) in gradients.iter().zip(clips).enumerate() {
             let gradient = check::check(gradient, variable)?;
@@ -231,7 +238,7 @@ impl Optimizer {
             targets.push(Target { entry, round, group, update });
         }
         self.slots.create(&*self.rule, &self.specs, &self.name)?;
-        Ok(Some(targets))
+        Ok(true)
     }
 
     /// Resolves the hyperparameters, computes what may fail, and commits.
