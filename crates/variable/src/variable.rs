@@ -163,7 +163,7 @@ impl Variable {
     #[inline]
     pub fn value(&self) -> Tensor {
         let (value, version) = self.0.read();
-        read_variable(&self.0.id, version, self.0.trainable, value, || Arc::new(Read(self.clone())))
+        read_variable(&self.0.id, version, self.0.trainable, value, || self.0.clone())
     }
 
     /// The value as an array: a read that nothing records.
@@ -265,16 +265,13 @@ impl Drop for Update {
     }
 }
 
-/// What a trace records of a read.
-#[derive(Debug)]
-struct Read(Variable);
-
-impl Op for Read {
+/// What a trace records of a read: the variable itself, so that a read makes nothing new.
+impl Op for Inner {
     fn name(&self) -> &'static str {
         "read_variable"
     }
     fn forward(&self, _inputs: &[&Array]) -> Result<Outputs> {
-        Ok([self.0.array()].into_iter().collect())
+        Ok([self.read().0].into_iter().collect())
     }
     fn saves(&self) -> Saves {
         Saves::Nothing
@@ -329,9 +326,15 @@ impl Source for Variable {
     }
 }
 
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Variable({:?}, {:?})", self.name, self.read().0)
+    }
+}
+
 impl fmt::Debug for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Variable({:?}, {:?})", self.0.name, self.array())
+        self.0.fmt(f)
     }
 }
 

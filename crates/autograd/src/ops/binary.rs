@@ -74,7 +74,8 @@ impl<B: Binary> Op for Function<B> {
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let [a, b] = self.0.vjp(cx, &*cx.upstream()?)?;
-        let fits = |gradient: &Option<Tensor>, i| gradient.as_ref().is_none_or(|g| g.shape() == cx.input_shape(i));
+        let fits =
+            |gradient: &Option<Tensor>, i| gradient.as_ref().is_none_or(|g| g.shape() == cx.input_shape(i));
         if fits(&a, 0) && fits(&b, 1) {
             return Ok(Gradients::from_buf([a.map(Gradient::Dense), b.map(Gradient::Dense)]));
         }
