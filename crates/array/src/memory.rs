@@ -328,7 +328,7 @@ pub(crate) fn data(block: NonNull<Header>) -> *mut u8 {
 #[inline]
 pub(crate) unsafe fn references<'a>(block: NonNull<Header>) -> &'a AtomicU32 {
     // SAFETY: the caller's promise.
-    unsafe { &*(&raw const (*block.as_ptr()).references) }
+    unsafe { &(*block.as_ptr()).references }
 }
 
 /// The part of the header that belongs to the owner of the block: [`OWNED`] bytes, aligned to 16.
