@@ -22,8 +22,9 @@ const CLASSES: usize = 4 * (usize::BITS as usize - 6);
 const THREAD_BLOCK: usize = 64 << 10;
 /// ... up to this many bytes in each class.
 const THREAD_LIMIT: usize = 4 << 20;
-/// Larger blocks, below the next size, are cut from regions of huge pages; those of at least that size ask the system for
-/// huge pages of their own.
+/// Blocks of at least this size are cut from regions of huge pages ...
+const CUT_BLOCK: usize = 4 << 10;
+/// ... but those of at least this size ask the system for huge pages of their own.
 const HUGE_BLOCK: usize = 4 << 20;
 const HUGE_PAGE: usize = 2 << 20;
 
@@ -205,7 +206,7 @@ thread_local! {
 
 /// Whether blocks of a class are cut from regions.
 fn is_cut(class: usize) -> bool {
-    cfg!(target_os = "linux") && class >= THREAD_CLASSES && capacity(class) < HUGE_BLOCK
+    cfg!(target_os = "linux") && (CUT_BLOCK..HUGE_BLOCK).contains(&capacity(class))
 }
 
 /// Asks the system for huge pages where it has them.
