@@ -33,7 +33,8 @@ impl Op for Gather {
         let front: Shape = [shape[axis]].into_iter().chain(shape.without(axis).iter().copied()).collect();
         if axis == 0 && picked > 0 && session::recording() == 0 && rows.array.is_repeated(picked - 1) {
             let times = rows.shape()[picked - 1];
-            let once = rows.slice(picked as isize - 1, 0, 1)?.reshape(front.replaced(0, flat.len() / times))?;
+            let once =
+                rows.slice(picked as isize - 1, 0, 1)?.reshape(front.replaced(0, flat.len() / times))?;
             return Ok(smallvec![Some(IndexedSlices::repeated(flat, once, times, front).into()), None]);
         }
         let values = rows.reshape(front.replaced(0, flat.len()))?;
