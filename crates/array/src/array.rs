@@ -289,6 +289,12 @@ impl Array {
         self.as_view().is_none_or(|view| view.strides.is_none())
     }
 
+    /// Whether there are several parts along an axis that are one in memory, as [`broadcast_to`](Array::broadcast_to)
+    /// makes them.
+    pub fn is_repeated(&self, axis: usize) -> bool {
+        self.shape()[axis] > 1 && self.strides()[axis] == 0
+    }
+
     /// Whether no other array shares the memory.
     #[inline]
     pub fn is_unshared(&self) -> bool {

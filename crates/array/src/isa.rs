@@ -61,6 +61,29 @@ impl Isa {
     }
 }
 
+/// Asks the processor to bring some elements near, for a walk that jumps about in memory: a hint, without effect on
+/// results, so any address will do.
+///
+/// ```
+/// let x = [1.0f32; 64];
+/// slalom_array::prefetch(x.as_ptr(), x.len());
+/// ```
+#[inline(always)]
+pub fn prefetch<T>(elements: *const T, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        /// Neighbouring lines come by themselves after so many bytes.
+        const MOST: usize = 512;
+        for byte in (0..(count * size_of::<T>()).min(MOST)).step_by(64) {
+            // SAFETY: each x86-64 processor has the instruction, which ignores addresses that are not mapped.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(elements.cast::<i8>().wrapping_add(byte)) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (elements, count);
+}
+
 /// A kernel body that is compiled once for each [`Isa`].
 ///
 /// The body must be `#[inline(always)]`, as must everything that it calls in its inner loop: it is inlined into

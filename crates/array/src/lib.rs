@@ -16,7 +16,7 @@ pub use array::{Array, Uninit};
 pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use float::Float;
-pub use isa::{Isa, Kernel, dispatch};
+pub use isa::{Isa, Kernel, dispatch, prefetch};
 pub use kernels::attention::{Attention, attention, attention_grad};
 pub use kernels::conv::{
     Convolution, bias_relu_grad, conv, conv_filter_grad, conv_input_grad, extract_patches,

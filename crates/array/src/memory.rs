@@ -5,6 +5,8 @@
 //! scalar touches one line of the cache. So an array is one pointer and one allocation. Freed
 //! blocks wait in lists by size class: first in a list of the thread that freed them, beyond a limit in a list of the
 //! process. Nothing here zeroes memory.
+mod region;
+
 use crate::{Error, ErrorKind, Result};
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
@@ -23,7 +25,9 @@ const CLASSES: usize = 1 + 4 * (usize::BITS as usize - 6);
 const THREAD_BLOCK: usize = 64 << 10;
 /// ... up to this many bytes in each class.
 const THREAD_LIMIT: usize = 4 << 20;
-/// Blocks of at least this size ask the system for huge pages.
+/// Blocks of at least this size are cut from regions of huge pages ...
+const CUT_BLOCK: usize = 4 << 10;
+/// ... but those of at least this size ask the system for huge pages of their own.
 const HUGE_BLOCK: usize = 4 << 20;
 const HUGE_PAGE: usize = 2 << 20;
 
@@ -108,6 +112,7 @@ pub fn trim() {
             deallocate(block);
         }
     }
+    region::trim();
 }
 
 /// Counts a copy that nobody asked for (see [`Stats::copies`]).
@@ -219,16 +224,32 @@ thread_local! {
     static THREAD: ThreadLists = const { ThreadLists(UnsafeCell::new([FreeList::EMPTY; THREAD_CLASSES])) };
 }
 
+/// Whether blocks of a class are cut from regions.
+fn is_cut(class: usize) -> bool {
+    cfg!(target_os = "linux") && (CUT_BLOCK..HUGE_BLOCK).contains(&capacity(class))
+}
+
+/// Asks the system for huge pages where it has them.
+fn advise(address: NonNull<u8>, bytes: usize) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: advice about memory that is ours; a refusal does not matter.
+    unsafe {
+        libc::madvise(address.as_ptr().cast(), bytes & !(HUGE_PAGE - 1), libc::MADV_HUGEPAGE)
+    };
+    #[cfg(not(target_os = "linux"))]
+    let _ = (address, bytes);
+}
+
 fn allocate(class: usize) -> Option<NonNull<Header>> {
     let layout = layout(class)?;
-    // SAFETY: the layout's size is not zero.
-    let block = NonNull::new(unsafe { std::alloc::alloc(layout) })?;
-    #[cfg(target_os = "linux")]
+    let block = if is_cut(class) {
+        region::cut(layout.size())?
+    } else {
+        // SAFETY: the layout's size is not zero.
+        NonNull::new(unsafe { std::alloc::alloc(layout) })?
+    };
     if layout.align() == HUGE_PAGE {
-        // SAFETY: advice about memory that is ours; a refusal does not matter.
-        unsafe {
-            libc::madvise(block.as_ptr().cast(), layout.size() & !(HUGE_PAGE - 1), libc::MADV_HUGEPAGE)
-        };
+        advise(block, layout.size());
     }
     ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
     ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
@@ -250,7 +271,10 @@ fn deallocate(block: NonNull<Header>) {
         let class = (*block.as_ptr()).class as usize;
         if let Some(layout) = layout(class) {
             ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
-            std::alloc::dealloc(block.as_ptr().cast::<u8>(), layout);
+            match is_cut(class) {
+                true => region::give_back(block.cast()),
+                false => std::alloc::dealloc(block.as_ptr().cast::<u8>(), layout),
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Gradients, dense and sparse.
 use crate::{Tensor, ops};
-use slalom_array::{DType, Error, ErrorKind, Result, Shape};
+use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
+use std::sync::OnceLock;
 
 /// Rows of a tensor: `values[i]` belongs to row `indices[i]` of a tensor of shape `dense_shape`. Rows may appear more
 /// than once and in any order; their values add up (`tf.IndexedSlices`).
@@ -11,7 +12,11 @@ pub struct IndexedSlices(Box<Slices>);
 #[derive(Debug, Clone)]
 struct Slices {
     indices: Tensor,
-    values: Tensor,
+    /// Each stands for `times` of the values.
+    rows: Tensor,
+    times: usize,
+    /// All values, once they have been asked for, if `times` is not 1.
+    values: OnceLock<Tensor>,
     dense_shape: Shape,
 }
 
@@ -46,7 +51,12 @@ impl IndexedSlices {
             let got = format!("indices {} and values {}", indices.shape(), values.shape());
             return Err(Error::new(ErrorKind::Shape, OP, expected, got));
         }
-        Ok(IndexedSlices(Box::new(Slices { indices, values, dense_shape })))
+        Ok(IndexedSlices::repeated(indices, values, 1, dense_shape))
+    }
+
+    /// Values that are constant rows, each repeated so many times.
+    pub(crate) fn repeated(indices: Tensor, rows: Tensor, times: usize, dense_shape: Shape) -> IndexedSlices {
+        IndexedSlices(Box::new(Slices { indices, rows, times, values: OnceLock::new(), dense_shape }))
     }
 
     /// Which rows, shape `[n]`.
@@ -55,8 +65,36 @@ impl IndexedSlices {
     }
 
     /// Their values, shape `[n, ...]`.
+    ///
+    /// # Panics
+    /// If the system has no memory for values that are repeated rows.
     pub fn values(&self) -> &Tensor {
-        &self.0.values
+        let Slices { rows, times, values, .. } = &*self.0;
+        if *times == 1 {
+            return rows;
+        }
+        values
+            .get_or_init(|| repeat(&rows.array, *times).expect("memory for the values of a gradient").into())
+    }
+
+    /// The values without repetition: rows of shape `[n / times, ...]`, and `times`, where `values[i] = rows[i / times]`.
+    ///
+    /// The gradient of a mean or a sum over rows that were gathered repeats each row, which need not lie in memory so often.
+    ///
+    /// ```
+    /// use slalom_autograd::{GradientTape, Tensor};
+    /// let (table, tape) = (Tensor::zeros([9, 2], slalom_array::DType::F32)?, GradientTape::new());
+    /// let table = tape.watch(&table);
+    /// let mean = table.gather(&Tensor::from_vec([2, 3], vec![1, 2, 3, 4, 5, 6])?, 0)?.mean_axes(&[1], false)?;
+    /// let gradient = tape.gradient(&mean, &table)?.unwrap();
+    /// let slices = gradient.as_sparse().unwrap();
+    /// let (rows, times) = slices.repeated_rows();
+    /// assert_eq!((&rows.shape()[..], times), (&[2, 2][..], 3));
+    /// assert_eq!(slices.values().to_vec::<f32>()?, [1.0 / 3.0; 12]);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub fn repeated_rows(&self) -> (&Tensor, usize) {
+        (&self.0.rows, self.0.times)
     }
 
     /// The shape of the tensor that this is the gradient of.
@@ -77,8 +115,15 @@ impl IndexedSlices {
     /// # Errors
     /// [`ErrorKind::Index`], if an index is out of range.
     pub fn to_dense(&self) -> Result<Tensor> {
-        ops::index::scatter_rows(&self.0.indices, &self.0.values, &self.0.dense_shape)
+        ops::index::scatter_rows(&self.0.indices, self.values(), &self.0.dense_shape)
     }
+}
+
+/// Each part along the first axis so many times in a row.
+fn repeat(rows: &Array, times: usize) -> Result<Array> {
+    let (n, inner) = (rows.shape()[0], &rows.shape()[1..]);
+    let with = |front: &[usize]| front.iter().chain(inner).copied().collect::<Shape>();
+    rows.reshape(with(&[n, 1]))?.broadcast_to(with(&[n, times]))?.copy()?.reshape(with(&[n * times]))
 }
 
 /// A gradient: a tensor, or rows of one.
@@ -103,7 +148,7 @@ impl Gradient {
     pub fn dtype(&self) -> DType {
         match self {
             Gradient::Dense(tensor) => tensor.dtype(),
-            Gradient::Sparse(slices) => slices.values().dtype(),
+            Gradient::Sparse(slices) => slices.0.rows.dtype(),
         }
     }
 
@@ -156,7 +201,7 @@ impl Gradient {
             (Gradient::Dense(a), Gradient::Dense(b)) => Gradient::Dense(ops::arithmetic::accumulate(a, &b)?),
             (Gradient::Sparse(a), Gradient::Sparse(b)) => {
                 let indices = ops::concat::concat(&[&a.0.indices, &b.0.indices], 0)?;
-                let values = ops::concat::concat(&[&a.0.values, &b.0.values], 0)?;
+                let values = ops::concat::concat(&[a.values(), b.values()], 0)?;
                 Gradient::Sparse(IndexedSlices::new(indices, values, a.0.dense_shape)?)
             }
             (Gradient::Dense(a), Gradient::Sparse(b)) | (Gradient::Sparse(b), Gradient::Dense(a)) => {

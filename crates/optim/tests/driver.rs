@@ -1,6 +1,6 @@
 //! The driver: every element is updated once, by the same numbers, however the work is cut.
 use slalom_array::{Array, Result};
-use slalom_autograd::{Gradient, IndexedSlices, Tensor};
+use slalom_autograd::{Gradient, GradientTape, IndexedSlices, Tensor};
 use slalom_optim::Optimizer;
 use slalom_optim::rules::{Adam, Sgd};
 use slalom_variable::Variable;
@@ -108,5 +108,29 @@ fn sparse_updates_of_touched_rows_leave_the_others() -> Result<()> {
         assert_eq!(variable.array().to_vec::<f32>()?, x);
         assert_eq!(opt.get_slot(&variable, "momentum")?.array().to_vec::<f32>()?, a);
     }
+    Ok(())
+}
+
+#[test]
+fn means_of_gathered_rows_repeat_their_gradient() -> Result<()> {
+    let (rows, width, bags, bag) = (300, 5, 700, 4);
+    let indices: Vec<i32> = noise(5, bags * bag).iter().map(|x| (x.abs() * 299.0) as i32).collect();
+    let (start, weights) = (noise(9, rows * width), noise(7, bags * width));
+    let mut gradient = vec![0.0f32; rows * width];
+    for (i, &row) in indices.iter().enumerate() {
+        for k in 0..width {
+            gradient[row as usize * width + k] += weights[i / bag * width + k] / bag as f32;
+        }
+    }
+    let expected: Vec<f32> = start.iter().zip(&gradient).map(|(x, g)| x - 0.5 * g).collect();
+    let table = Variable::new(Array::from_vec([rows, width], start)?);
+    let indices = Tensor::from_vec([bags, bag], indices)?;
+    let weights = Tensor::from_vec([bags, width], weights)?;
+    let tape = GradientTape::new();
+    let loss = (table.value().gather(&indices, 0)?.mean_axes(&[1], false)? * weights).sum();
+    let slices = tape.gradient(&loss, &table)?.expect("a gradient");
+    assert_eq!(slices.to_dense()?.to_vec::<f32>()?, gradient);
+    Optimizer::new(Sgd::new(0.5))?.apply_gradients([(slices, &table)])?;
+    assert_eq!(table.array().to_vec::<f32>()?, expected);
     Ok(())
 }

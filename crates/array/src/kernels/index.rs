@@ -14,7 +14,10 @@ pub use scatter::{scatter_add, sum_duplicates};
 use crate::array::{Uninit, row_major};
 use crate::kernels::Shared;
 use crate::kernels::strided::{CHUNK, Rows};
-use crate::{Array, DType, Element, Error, ErrorKind, Result, Shape, parallel, with_dtype};
+use crate::{Array, DType, Element, Error, ErrorKind, Result, Shape, parallel, prefetch, with_dtype};
+
+/// How many rows before its turn a row is asked for.
+const AHEAD: usize = 8;
 
 /// The parts of an array at indices along one axis: `out[a.., i.., b..] = params[a.., indices[i..], b..]`.
 ///
@@ -57,9 +60,14 @@ fn gather_rows<T: Element>(params: &Array, places: &Array, axis: usize, shape: S
             (Shared::new(params.as_ptr::<T>().cast_mut()), Shared::new(out.as_mut_slice().as_mut_ptr()));
         let places: &[i64] = places.as_slice().expect("contiguous indices");
         let (step, share) = (strides[axis], CHUNK.div_ceil(n));
+        let is_flat = part.is_flat();
         for_shares(total / n, share, |row| {
             let (outside, i) = (row / places.len(), row % places.len());
-            let offset = outer.offset(outside)[0] + places[i] as isize * step;
+            let start = outer.offset(outside)[0];
+            if let Some(&next) = places.get(i + AHEAD).filter(|_| is_flat) {
+                prefetch(from.get().wrapping_offset(start + next as isize * step), n);
+            }
+            let offset = start + places[i] as isize * step;
             // SAFETY: the index is within the axis, so the part lies in `params`; each row is written once.
             unsafe {
                 let to = to.get().cast::<T>().add(row * n);

@@ -1,7 +1,7 @@
 //! Ops that pick and place elements by index.
 use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
-use crate::{AsTensor, Gradient, IndexedSlices, Tensor, apply};
+use crate::{AsTensor, Gradient, IndexedSlices, Tensor, apply, session};
 use slalom_array::{Array, Result, Shape};
 use smallvec::smallvec;
 
@@ -31,6 +31,12 @@ impl Op for Gather {
         let order: Vec<usize> = (axis..axis + picked).chain(0..axis).chain(axis + picked..rank).collect();
         let rows = if axis == 0 { rows } else { rows.transpose(&order)? };
         let front: Shape = [shape[axis]].into_iter().chain(shape.without(axis).iter().copied()).collect();
+        if axis == 0 && picked > 0 && session::recording() == 0 && rows.array.is_repeated(picked - 1) {
+            let times = rows.shape()[picked - 1];
+            let once =
+                rows.slice(picked as isize - 1, 0, 1)?.reshape(front.replaced(0, flat.len() / times))?;
+            return Ok(smallvec![Some(IndexedSlices::repeated(flat, once, times, front).into()), None]);
+        }
         let values = rows.reshape(front.replaced(0, flat.len()))?;
         let slices = IndexedSlices::new(flat, values, front)?;
         if axis == 0 {

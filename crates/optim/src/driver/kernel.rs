@@ -31,9 +31,9 @@ pub(super) fn update<R: ElementRule, F: Float + Element, const N: usize>(
             span(x, &gradient[start..end], clip, start);
         }
         Checked::Sparse(rows) => {
-            let blocks = sparse::Blocks { rows, mode: rule.sparse(), clip, value: part.value.cast() };
+            let blocks = sparse::Blocks { rows, mode: rule.sparse(), clip, value: part.value.cast(), slots };
             // SAFETY: rows lie within the variable (checked), and the range is this call's alone.
-            unsafe { blocks.for_each((start, end), &mut |x, g, at| span(x, g, ClipBy::NONE, at)) }
+            unsafe { blocks.for_each((start, end), &mut |x, g, clip, at| span(x, g, clip, at)) }
         }
     }
 }

@@ -238,6 +238,10 @@ fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &mut [Step<'_>], it
     if const { matches!(R::SUMS, Sums::Variable | Sums::All) } {
         sums::include::<R, N>(rule, steps, &mut coeffs, &mut parts);
     }
+    // Begins where the walk before this one has ended, over the gradients or that of the last step: something of it is
+    // still in the cache.
+    let summed = R::SUMS != Sums::None || parts.iter().any(|part| part.update.clip.scale != 1.0);
+    let backwards = summed || steps.first().is_some_and(|step| step.iterations() % 2 == 1);
     let (coeffs, parts) = (&coeffs, &parts[..]);
     if total <= SERIAL {
         for part in parts {
@@ -245,7 +249,9 @@ fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &mut [Step<'_>], it
         }
         return;
     }
-    parallel::for_each(total.div_ceil(CHUNK), |chunk| {
+    let chunks = total.div_ceil(CHUNK);
+    parallel::for_each(chunks, |i| {
+        let chunk = if backwards { chunks - 1 - i } else { i };
         let (start, end) = (chunk * CHUNK, (chunk + 1) * CHUNK);
         let first = parts.partition_point(|part| part.start + part.length <= start);
         for part in parts[first..].iter().take_while(|part| part.start < end) {

@@ -48,32 +48,33 @@ fn by_row(mut pairs: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
 }
 
 impl Rows {
-    /// Sorts the rows `values` at `indices` of an array of shape `shape`.
+    /// Sorts the rows `values`, each repeated `times` times, at `indices` of an array of shape `shape`.
     ///
     /// # Errors
     /// [`ErrorKind::Index`], if an index is not a row of it; [`ErrorKind::Memory`].
-    pub(crate) fn new(indices: &Array, values: &Array, shape: &Shape) -> Result<Rows> {
-        let indices = indices.cast(DType::I64)?.to_vec::<i64>()?;
-        let mut sorted = Vec::with_capacity(indices.len());
-        for (place, &index) in indices.iter().enumerate() {
+    pub(crate) fn new(indices: &Array, values: &Array, times: usize, shape: &Shape) -> Result<Rows> {
+        let contiguous = |array: Array| if array.is_contiguous() { Ok(array) } else { array.copy() };
+        let indices = contiguous(indices.cast(DType::I64)?)?;
+        let mut pairs = Vec::with_capacity(indices.len());
+        for (place, &index) in indices.as_slice::<i64>().unwrap_or_default().iter().enumerate() {
             match usize::try_from(index) {
-                Ok(row) if row < shape[0] => sorted.push((row, place)),
+                Ok(row) if row < shape[0] => pairs.push((row, place)),
                 _ => {
                     let expected = format!("indices of rows in 0..{}", shape[0]);
                     return Err(Error::new(ErrorKind::Index, "apply_gradients", expected, index));
                 }
             }
         }
-        let sorted = by_row(sorted);
-        let mut rows: Vec<(usize, usize)> = Vec::with_capacity(sorted.len());
-        for (i, &(row, _)) in sorted.iter().enumerate() {
-            if rows.last().is_none_or(|&(last, _)| last != row) {
-                rows.push((row, i));
+        let mut places = by_row(pairs);
+        let mut rows: Vec<(usize, usize)> = Vec::with_capacity(places.len());
+        for (i, (row, place)) in places.iter_mut().enumerate() {
+            if rows.last().is_none_or(|(last, _)| last != row) {
+                rows.push((*row, i));
             }
+            *place /= times;
         }
-        let places = sorted.into_iter().map(|(_, place)| place).collect();
-        let values = if values.is_contiguous() { values.clone() } else { values.copy()? };
-        Ok(Rows { values, width: shape[1..].iter().product(), places, rows })
+        let places = places.into_iter().map(|(_, place)| place).collect();
+        Ok(Rows { values: contiguous(values.clone())?, width: shape[1..].iter().product(), places, rows })
     }
 
     /// How many elements an update goes over, of a variable of so many.

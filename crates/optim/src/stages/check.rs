@@ -36,8 +36,9 @@ fn fits(gradient: &Gradient, variable: &Variable) -> Result<Checked> {
             Err(Error::new(ErrorKind::State, OP, expected, "a sparse one"))
         }
         Gradient::Sparse(slices) => {
-            let (indices, values) = (slices.indices().array()?, slices.values().array()?);
-            Ok(Checked::Sparse(Rows::new(indices, values, variable.shape())?))
+            let (values, times) = slices.repeated_rows();
+            let rows = Rows::new(slices.indices().array()?, values.array()?, times, variable.shape());
+            Ok(Checked::Sparse(rows?))
         }
     }
 }

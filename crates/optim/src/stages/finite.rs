@@ -22,7 +22,7 @@ pub(crate) fn all_finite(gradients: &GradientList) -> Result<bool> {
     for (gradient, _) in gradients {
         let values: &Array = match gradient {
             Gradient::Dense(tensor) => tensor.array()?,
-            Gradient::Sparse(slices) => slices.values().array()?,
+            Gradient::Sparse(slices) => slices.repeated_rows().0.array()?,
         };
         let residue = match values.dtype() {
             DType::F64 => reduce_map::<f64, f64, _, 1>("all_finite", Residue, [values])?.item()?,
