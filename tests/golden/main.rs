@@ -50,7 +50,6 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
         ],
     ),
     ("metrics", ALL),
-    ("modern_optimizers_keras3", &["means, norms and schedules in f32"]),
     (
         "modern_optimizers_optax",
         &[
@@ -71,7 +70,6 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
             "signum",
         ],
     ),
-    ("modern_optimizers_torch", &["dampening", "sums in f32 as in PyTorch"]),
     ("training", ALL),
 ];
 
@@ -88,7 +86,7 @@ const FAMILIES: &[Family] = &[
     Family { name: "metrics", requires: everything, judge: nothing },
     Family {
         name: "modern_optimizers_keras3",
-        requires: modern::keras_3_requires,
+        requires: modern::requires,
         judge: modern::judge_keras_3,
     },
     Family { name: "modern_optimizers_optax", requires: modern::requires, judge: modern::judge_optax },

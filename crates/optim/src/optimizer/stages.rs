@@ -43,9 +43,11 @@ impl Optimizer {
         self,
         patterns: impl IntoIterator<Item = P>,
     ) -> Result<Optimizer> {
-        let exclude =
-            |optimizer: Optimizer, pattern: P| optimizer.group(Group::matching(pattern).weight_decay(0.0));
-        patterns.into_iter().try_fold(self, exclude)
+        let names = self.hypers.all.iter().map(|hyper| hyper.name);
+        let decays: Vec<&str> = names.filter(|name| name.ends_with("weight_decay")).collect();
+        patterns.into_iter().try_fold(self, |optimizer, pattern: P| {
+            optimizer.group(decays.iter().fold(Group::matching(pattern), |group, &decay| group.hyper(decay, 0.0)))
+        })
     }
 
     /// Trains some of the variables in another way; see [`Group`].

@@ -1,11 +1,12 @@
 //! L-BFGS.
 use super::arguments::{arguments, at_least};
-use super::line_search::{Line, Point, Precision, largest};
+use super::line_search::{Line, Point};
+use super::precision::{Precision, largest};
 use super::quasi_newton::{SCALARS, SLOTS, direction, remember};
 use crate::config::Config;
-use crate::search::{Objective, Search, SearchState};
+use crate::search::{self, Objective, Search, SearchState};
 use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
-use slalom_array::{DType, Error, ErrorKind, Result, Shape};
+use slalom_array::{DType, Result, Shape};
 use slalom_variable::Variable;
 
 arguments! {
@@ -144,6 +145,6 @@ impl Rule for Lbfgs {
     }
 
     fn update(&self, _: &mut [Step<'_>], _: &mut [Item<'_>]) -> Result<()> {
-        Err(Error::new(ErrorKind::State, "update", "a search", "gradients alone"))
+        Err(search::no_update())
     }
 }
