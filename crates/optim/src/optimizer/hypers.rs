@@ -179,13 +179,17 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Tells the schedules among the hyperparameters of a metric, usually the loss on validation data after each epoch:
+    /// Tells the schedules among the hyperparameters, also those of groups, of a metric, usually the loss on validation data after each epoch:
     /// [`ReduceOnPlateau`](crate::schedules::ReduceOnPlateau) waits for it.
     ///
     /// # Errors
     /// [`ErrorKind::Memory`].
     pub fn observe(&self, metric: f64) -> Result<()> {
-        self.hypers.schedules().try_for_each(|(_, schedule)| schedule.observe(metric))
+        self.hypers.schedules().try_for_each(|(_, schedule)| schedule.observe(metric))?;
+        self.stages.groups.hypers().try_for_each(|(_, hyper)| match &hyper.hyper {
+            Hyper::Schedule(schedule) => schedule.observe(metric),
+            _ => Ok(()),
+        })
     }
 
     /// As [`get`](Optimizer::get) of `learning_rate`: before `decay`.

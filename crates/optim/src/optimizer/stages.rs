@@ -46,7 +46,8 @@ impl Optimizer {
         let names = self.hypers.all.iter().map(|hyper| hyper.name);
         let decays: Vec<&str> = names.filter(|name| name.ends_with("weight_decay")).collect();
         patterns.into_iter().try_fold(self, |optimizer, pattern: P| {
-            optimizer.group(decays.iter().fold(Group::matching(pattern), |group, &decay| group.hyper(decay, 0.0)))
+            optimizer
+                .group(decays.iter().fold(Group::matching(pattern), |group, &decay| group.hyper(decay, 0.0)))
         })
     }
 

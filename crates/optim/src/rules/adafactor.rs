@@ -1,7 +1,8 @@
 //! Adafactor.
 use super::arguments::{arguments, without_defaults};
 use super::whole::{
-    UpdateItem, combine, factored_axes, mean, over_root, over_root_of_product, quotient, root_mean_square, square,
+    UpdateItem, combine, factored_axes, mean, over_root, over_root_of_product, quotient, root_mean_square,
+    square,
 };
 use crate::config::Config;
 use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
@@ -98,7 +99,8 @@ impl UpdateItem for Adafactor {
         let (rate, t) = (step.learning_rate(), (step.iterations() + 1) as f64);
         let u = self.direction::<F>(step, item)?;
         // PyTorch takes the variable's size before weight decay, Keras after it.
-        let size = root_mean_square::<F>(item.value, self.narrow_means)? * if self.clamped { 1.0 } else { item.kept };
+        let size = root_mean_square::<F>(item.value, self.narrow_means)?
+            * if self.clamped { 1.0 } else { item.kept };
         let rate = if self.relative { rate.min(1.0 / t.sqrt()) } else { rate };
         let clipped = (root_mean_square::<F>(&u, self.narrow_means)? / step.hyper("clip_threshold")).max(1.0);
         let scale = size.max(step.hyper("epsilon_2")) * rate / clipped;

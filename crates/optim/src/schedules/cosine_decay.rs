@@ -64,7 +64,7 @@ impl CosineDecay {
         CosineDecay { name: Some(name.into()), ..self }
     }
 
-    /// Whether the part of the learning rate that is left is computed in `f32`, as Keras 3 does with JAX. Default: false.
+    /// Whether the cosine, and what follows from it, is computed in `f32`, as Keras 3 does with JAX. Default: false.
     #[must_use]
     pub fn narrow_cosine(self, narrow_cosine: bool) -> CosineDecay {
         CosineDecay { narrow_cosine, ..self }
@@ -86,7 +86,7 @@ impl CosineDecay {
         let fraction = step.min(self.decay_steps.get()) / self.decay_steps.get();
         if self.narrow_cosine {
             let cosine = 0.5 * (1.0 + f64::from((PI * fraction) as f32).cos() as f32);
-            return from * f64::from((1.0 - self.alpha) as f32 * cosine + self.alpha as f32);
+            return f64::from(from as f32 * ((1.0 - self.alpha) as f32 * cosine + self.alpha as f32));
         }
         let cosine = 0.5 * (1.0 + (PI * fraction).cos());
         from * ((1.0 - self.alpha) * cosine + self.alpha)
