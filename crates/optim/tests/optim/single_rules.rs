@@ -2,7 +2,7 @@
 use crate::common::{gradient, noise, variable};
 use slalom_array::Result;
 use slalom_autograd::{Gradient, IndexedSlices, Tensor};
-use slalom_optim::rules::{self, Adam, AdamW, Lookahead, RMSprop};
+use slalom_optim::rules::{self, Adam, AdamW, Lookahead, RMSprop, Sgd};
 use slalom_optim::{Optimizer, Rule};
 use slalom_variable::Variable;
 
@@ -65,5 +65,28 @@ fn momentum_of_rmsprop_may_be_set_later() -> Result<()> {
     let x = Variable::new(1.0f64);
     opt.minimize(|| 2.0 * &x, &x)?;
     assert_eq!(opt.get_slot_names(), ["rms", "momentum"]);
+    Ok(())
+}
+
+/// Values of `torch.optim.SGD(lr=0.5, momentum=0.75, dampening=0.25)` of PyTorch 2.15; before the third step the learning rate becomes
+/// 0.25, and one variable has no gradient in the first.
+#[test]
+fn dampened_momentum_is_that_of_pytorch() -> Result<()> {
+    let [x, y] = [1.0, 2.0].map(|x: f64| Variable::new(x));
+    let mut opt = Optimizer::new(Sgd::new(0.5).momentum(0.75).dampening(Some(0.25)))?;
+    let gradient = |g: f64| Some(Gradient::from(Tensor::scalar(g)));
+    let steps = [
+        ([gradient(4.0), None], [-1.0, 2.0]),
+        ([gradient(1.0), gradient(2.0)], [-2.875, 1.0]),
+        ([gradient(-2.0), gradient(1.0)], [-3.203125, 0.4375]),
+    ];
+    for (step, (gradients, expected)) in steps.into_iter().enumerate() {
+        opt.set_learning_rate(if step < 2 { 0.5 } else { 0.25 })?;
+        opt.apply_gradients(gradients.into_iter().zip([&x, &y]))?;
+        assert_eq!([x.value().item()?, y.value().item()?], expected);
+    }
+    assert!(Optimizer::new(Sgd::new(0.5).dampening(Some(-0.5))).is_err());
+    let again = Optimizer::from_config("SGD", &opt.get_config()?)?;
+    assert_eq!((again.get_config()?, &again.get_config()?["dampening"]), (opt.get_config()?, &0.25.into()));
     Ok(())
 }
