@@ -64,8 +64,7 @@ impl Search for Lbfgs {
         let most = self.max_eval.unwrap_or(self.max_iter * 5 / 4);
         let mut x = objective.start().to_vec();
         let (mut loss, mut gradient) = objective.evaluate(&x)?;
-        let mut evaluations = 1;
-        let mut iterations = 0;
+        let (mut evaluations, mut iterations) = (1, 0);
         while iterations < self.max_iter && (iterations > 0 || largest(&gradient) > flat) {
             iterations += 1;
             state.scalars[0] += 1.0;

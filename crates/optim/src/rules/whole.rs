@@ -94,7 +94,7 @@ pub(super) fn sum_of_squares<F: Float + Element>(x: &Array) -> Result<f64> {
 /// The mean along an axis, which stays with length 1; it may be in `f32`.
 pub(super) fn mean(x: &Array, axis: usize, narrow: bool) -> Result<Array> {
     match narrow {
-        true => narrow::mean(x, Some(axis))?.cast(x.dtype()),
+        true => narrow::mean_along(x, axis),
         false => reduce(Reduction::Mean, x, &[axis], true),
     }
 }
@@ -115,10 +115,9 @@ pub(super) fn factored_axes(shape: &Shape, least: Option<i64>) -> Option<[usize;
 
 /// `√(Σ x² / n)`, where the mean may be in `f32`.
 pub(super) fn root_mean_square<F: Float + Element>(x: &Array, narrow: bool) -> Result<f64> {
-    if narrow {
-        return Ok(narrow::mean(&square::<F>(x, 0.0)?, None)?.item()?.sqrt());
-    }
-    Ok((sum_of_squares::<F>(x)? / x.len().max(1) as f64).sqrt())
+    let sum = || Ok(sum_of_squares::<F>(x)? / x.len().max(1) as f64);
+    let mean = if narrow { narrow::mean(&square::<F>(x, 0.0)?) } else { sum() };
+    Ok(mean?.sqrt())
 }
 
 /// A matrix with the singular vectors of `u` and singular values near 1, by steps of the Newton–Schulz iteration
