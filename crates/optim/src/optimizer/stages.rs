@@ -13,7 +13,8 @@ use slalom_variable::Variable;
 /// Weight decay and parameter groups.
 impl Optimizer {
     /// Decoupled weight decay λ: `x -= lr λ x` before the update, with the effective learning rate (default 0). Rules that
-    /// have a weight decay of their own (`AdamW`, `Lion`, ...) take it as theirs.
+    /// have a weight decay of their own (`AdamW`, `Lion`, ...) take it as theirs. With a sparse gradient all rows decay, or those of the
+    /// gradient alone where the rule is a [lazy](crate::rules::Adam::lazy) one.
     ///
     /// Loshchilov and Hutter, *Decoupled weight decay regularization*, 2019; `weight_decay` of Keras 3.
     ///
