@@ -1,10 +1,7 @@
-//! Reads bytes as the configuration of an optimizer.
+//! See `readers.rs`.
 #![no_main]
-use slalom::{Optimizer, checkpoint::config};
+#[path = "../readers.rs"]
+#[allow(dead_code, reason = "each target reads in one of the ways")]
+mod readers;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    if let Ok(optimizer) = config::from_bytes(bytes).and_then(|json| Optimizer::deserialize(&json)) {
-        let again = Optimizer::deserialize(&optimizer.serialize().expect("a config")).expect("an equal optimizer");
-        assert_eq!(again.get_config().expect("a config"), optimizer.get_config().expect("a config"));
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| readers::config(bytes));

@@ -1,5 +1,7 @@
-//! Reads bytes as an npz archive.
+//! See `readers.rs`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = slalom::checkpoint::npz::from_bytes(bytes);
-});
+#[path = "../readers.rs"]
+#[allow(dead_code, reason = "each target reads in one of the ways")]
+mod readers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| readers::npz(bytes));

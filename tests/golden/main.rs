@@ -50,7 +50,6 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
         ],
     ),
     ("metrics", ALL),
-    ("modern_optimizers_keras3", &["means, norms and schedules in f32"]),
     (
         "modern_optimizers_optax",
         &[
@@ -71,7 +70,6 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
             "signum",
         ],
     ),
-    ("modern_optimizers_torch", &["dampening", "sums in f32 as in PyTorch"]),
     ("training", ALL),
 ];
 
@@ -86,11 +84,7 @@ const FAMILIES: &[Family] = &[
     Family { name: "layers", requires: layers::requires, judge: layers::judge },
     Family { name: "losses", requires: losses::requires, judge: losses::judge },
     Family { name: "metrics", requires: everything, judge: nothing },
-    Family {
-        name: "modern_optimizers_keras3",
-        requires: modern::keras_3_requires,
-        judge: modern::judge_keras_3,
-    },
+    Family { name: "modern_optimizers_keras3", requires: modern::requires, judge: modern::judge_keras_3 },
     Family { name: "modern_optimizers_optax", requires: modern::requires, judge: modern::judge_optax },
     Family { name: "modern_optimizers_torch", requires: modern::requires, judge: modern_torch::judge },
     Family { name: "ops_grad", requires: ops::requires, judge: ops::judge },

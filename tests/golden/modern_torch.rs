@@ -27,7 +27,7 @@ const CLASSES: &[(&str, &str, &str)] = &[
 ];
 
 /// Arguments that say how PyTorch computes, not what.
-const IGNORED: &[&str] = &["capturable", "differentiable", "dampening", "foreach", "fused"];
+const IGNORED: &[&str] = &["capturable", "differentiable", "foreach", "fused"];
 
 pub(crate) fn judge(case: &Case<'_>) -> Result<(), Failure> {
     let name = case.fields.str("optimizer")?;
@@ -65,6 +65,7 @@ fn insert(
         ("amsgrad", "amsgrad"),
         ("beta2_decay", "beta_2_decay"),
         ("centered", "centered"),
+        ("dampening", "dampening"),
         ("d", "clip_threshold"),
         ("initial_accumulator_value", "initial_accumulator_value"),
         ("lambd", "lambd"),

@@ -1,6 +1,6 @@
 //! A file is replaced as a whole, and nothing is left beside it.
 use slalom_array::{Array, ErrorKind, Result};
-use slalom_checkpoint::{Checkpoint, write_arrays};
+use slalom_checkpoint::{Better, Checkpoint, Rotation, write_arrays};
 use std::fs;
 use std::path::Path;
 
@@ -79,5 +79,28 @@ fn threads_that_save_to_one_path_and_readers_do_not_meet() -> Result<()> {
         }
     });
     assert_eq!(names(folder.path()), ["run"]);
+    Ok(())
+}
+
+/// The last and the best are kept, in either order of better; other files stay, and a step that comes again replaces its file.
+#[test]
+fn a_rotation_keeps_the_last_and_the_best() -> Result<()> {
+    for (better, kept) in [(Better::Lower, [3, 5, 8, 9]), (Better::Higher, [1, 2, 8, 9])] {
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join("notes.txt"), "mine")?;
+        let rotation = Rotation::new(folder.path()).keep_last(2).keep_best(2, better);
+        let metrics = [9.0, 8.0, 1.0, 5.0, 2.0, f64::NAN, 4.0, 4.0, 4.0];
+        for (step, metric) in (1..).zip(metrics) {
+            rotation.save(step, Some(metric), &Checkpoint::new().value("step", step))?;
+        }
+        let steps = || -> Result<Vec<u64>> { Ok(rotation.list()?.into_iter().map(|file| file.0).collect()) };
+        assert_eq!(steps()?, kept);
+        let best = Checkpoint::load(rotation.best()?.expect("a best one"))?;
+        assert_eq!(best.get_value("step")?, if better == Better::Lower { 3 } else { 1 });
+        rotation.save(9, Some(3.0), &Checkpoint::new().value("step", 90))?;
+        assert_eq!(steps()?, kept);
+        assert_eq!(Checkpoint::load(rotation.latest()?.expect("a last one"))?.get_value("step")?, 90);
+        assert!(folder.path().join("notes.txt").exists());
+    }
     Ok(())
 }

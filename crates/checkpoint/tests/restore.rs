@@ -2,8 +2,8 @@
 use slalom_array::{Array, DType, ErrorKind, Generator, Result};
 use slalom_checkpoint::Checkpoint;
 use slalom_optim::rules::{Adam, Sgd};
-use slalom_optim::schedules::{ExponentialDecay, FnSchedule};
-use slalom_optim::{Hyper, Optimizer};
+use slalom_optim::schedules::{ExponentialDecay, FnSchedule, ReduceOnPlateau};
+use slalom_optim::{Group, Hyper, Optimizer};
 use slalom_variable::Variable;
 
 fn variable(name: &str, values: &[f32]) -> Variable {
@@ -192,5 +192,39 @@ fn variables_of_one_name_are_told_apart_by_their_order() -> Result<()> {
     checkpoint.restore().optimizer(&mut opt, [&a, &b])?.apply()?;
     assert_eq!([&a, &b].map(|v| v.array().item().unwrap()), values);
     assert_eq!(a.dtype(), DType::F32);
+    Ok(())
+}
+
+/// Which groups are frozen, and what their schedules and variables remember, comes back; another number of groups does not fit.
+#[test]
+fn groups_come_back_as_they_were() -> Result<()> {
+    let make = |rate: f32| -> Result<(Optimizer, Variable)> {
+        let rate = variable("rate", &[rate]);
+        let opt = Optimizer::new(Sgd::new(0.1))?
+            .group(Group::matching("w").hyper("learning_rate", ReduceOnPlateau::new(0.5).patience(0)))?
+            .group(Group::matching("b").hyper("learning_rate", rate.clone()))?;
+        Ok((opt, rate))
+    };
+    let (w, b) = (variable("w", &[1.0]), variable("b", &[3.0]));
+    let (mut opt, rate) = make(0.25)?;
+    train(&mut opt, &[&w, &b], 1)?;
+    (0..3).try_for_each(|_| opt.observe(1.0))?;
+    opt.set_frozen(1, true)?;
+    let checkpoint = Checkpoint::new().optimizer(&opt, [&w, &b])?;
+    let expected = bits(&opt, &[&w, &b])?;
+
+    let (w2, b2) = (variable("w", &[0.0]), variable("b", &[0.0]));
+    let (mut other, other_rate) = make(0.75)?;
+    checkpoint.restore().optimizer(&mut other, [&w2, &b2])?.apply()?;
+    assert_eq!(bits(&other, &[&w2, &b2])?, expected);
+    assert_eq!(other_rate.array().to_vec::<f32>()?, rate.array().to_vec::<f32>()?);
+    train(&mut opt, &[&w, &b], 2)?;
+    train(&mut other, &[&w2, &b2], 2)?;
+    assert_eq!(bits(&other, &[&w2, &b2])?, bits(&opt, &[&w, &b])?);
+    assert_eq!(b2.array().to_vec::<f32>()?, b.array().to_vec::<f32>()?);
+
+    let mut none = Optimizer::new(Sgd::new(0.1))?;
+    let error = checkpoint.restore().optimizer(&mut none, [&w2, &b2])?.apply().unwrap_err().to_string();
+    assert!(error.contains("stages.frozen_groups: expected nothing, got [false,true]"), "{error}");
     Ok(())
 }

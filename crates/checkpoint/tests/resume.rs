@@ -5,8 +5,9 @@ mod common;
 use slalom_array::{Array, Generator, Result};
 use slalom_autograd::Tensor;
 use slalom_checkpoint::Checkpoint;
+use slalom_nn::{Layer, layers::Dropout};
 use slalom_optim::schedules::{ExponentialDecay, ReduceOnPlateau};
-use slalom_optim::{Optimizer, rules};
+use slalom_optim::{Group, Optimizer, rules};
 use slalom_variable::constraints::MaxNorm;
 use slalom_variable::{Variable, random};
 use std::path::{Path, PathBuf};
@@ -26,10 +27,17 @@ struct Variant {
     /// Whether rows are gathered from one of the variables.
     sparse: bool,
     constrained: bool,
+    dropout: bool,
 }
 
-const PLAIN: Variant =
-    Variant { name: "plain", prepare: Ok, before: |_, _| Ok(()), sparse: false, constrained: false };
+const PLAIN: Variant = Variant {
+    name: "plain",
+    prepare: Ok,
+    before: |_, _| Ok(()),
+    sparse: false,
+    constrained: false,
+    dropout: false,
+};
 
 const VARIANTS: &[Variant] = &[
     PLAIN,
@@ -51,6 +59,8 @@ const VARIANTS: &[Variant] = &[
     Variant { name: "skipping", prepare: |opt| Ok(opt.skip_nonfinite()), ..PLAIN },
     Variant { name: "decayed", prepare: |opt| opt.weight_decay(0.01), ..PLAIN },
     Variant { name: "on a plateau", prepare: with_plateau, before: observe, ..PLAIN },
+    Variant { name: "dropout", dropout: true, ..PLAIN },
+    Variant { name: "grouped", prepare: with_groups, before: freeze_and_observe, ..PLAIN },
 ];
 
 fn with_schedule(mut opt: Optimizer) -> Result<Optimizer> {
@@ -79,10 +89,30 @@ fn observe(opt: &mut Optimizer, _step: usize) -> Result<()> {
     opt.observe(1.0)
 }
 
+/// A schedule with memory in one group, and another group that is frozen for some steps.
+fn with_groups(opt: Optimizer) -> Result<Optimizer> {
+    let plateau = Group::matching("^b$");
+    let plateau = match opt.get_hyper("learning_rate") {
+        Ok(_) => plateau.hyper("learning_rate", ReduceOnPlateau::new(0.02).patience(1)),
+        Err(_) => plateau,
+    };
+    opt.group(plateau)?.group(Group::matching("^table$"))
+}
+
+fn freeze_and_observe(opt: &mut Optimizer, step: usize) -> Result<()> {
+    opt.observe(1.0)?;
+    match step {
+        2 => opt.set_frozen(1, true),
+        6 => opt.set_frozen(1, false),
+        _ => Ok(()),
+    }
+}
+
 /// A training: a model of three variables, random data, and random noise.
 struct Training {
     optimizer: Optimizer,
     variables: [Variable; 3],
+    dropout: Option<Dropout>,
     data: Generator,
     step: usize,
 }
@@ -100,6 +130,7 @@ impl Training {
         Ok(Training {
             optimizer: (variant.prepare)(common::optimizer(class)?)?,
             variables: [variable("w", [6, 4])?, variable("b", [1, 4])?, variable("table", [9, 3])?],
+            dropout: variant.dropout.then(|| Dropout::new(0.25)),
             data: Generator::from_seed(23),
             step: 0,
         })
@@ -117,7 +148,11 @@ impl Training {
             let loss = || -> Result<Tensor> {
                 let mut noise = vec![0.0f32; 5 * 6];
                 random::default_generator().uniform(0.5, 1.5, &mut noise);
-                let y = (&(&x * Tensor::from_vec([5, 6], noise)?).matmul(w)? + b).tanh()?;
+                let mut x = &x * Tensor::from_vec([5, 6], noise)?;
+                if let Some(dropout) = &self.dropout {
+                    x = dropout.call(&x, true)?;
+                }
+                let y = (&x.matmul(w)? + b).tanh()?;
                 let rows = if variant.sparse { table.value().gather(&ids, 0)? } else { table.value() };
                 let (far, high) = (y - 0.5, rows - 1.0);
                 Ok((&far * &far).mean()? + (&high * &high).mean()?)
@@ -130,12 +165,18 @@ impl Training {
 
     fn save(&self, path: &Path) -> Result<()> {
         let checkpoint = Checkpoint::new().optimizer(&self.optimizer, &self.variables)?;
+        let dropout = self.dropout.iter();
+        let checkpoint =
+            dropout.fold(checkpoint, |checkpoint, layer| checkpoint.generator("dropout", layer.generator()));
         checkpoint.generator("data", &self.data).value("step", self.step).save(path)
     }
 
     fn load(&mut self, path: &Path) -> Result<()> {
         let checkpoint = Checkpoint::load(path)?;
         let restoration = checkpoint.restore().optimizer(&mut self.optimizer, &self.variables)?;
+        let dropout = self.dropout.iter();
+        let restoration =
+            dropout.fold(restoration, |from, layer| from.generator("dropout", layer.generator()));
         restoration.generator("data", &self.data).apply()?;
         self.step = checkpoint.get_value("step")?.as_u64().expect("a number") as usize;
         Ok(())

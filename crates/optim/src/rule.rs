@@ -89,6 +89,8 @@ pub enum SparseUpdate {
     TouchedRows,
     /// Rows that the gradient lacks are updated with a gradient of zero. Duplicates are summed first.
     AllRows,
+    /// As `TouchedRows`, and decoupled weight decay too leaves rows that the gradient lacks as they are.
+    Lazy,
     /// As `AllRows` for the slots, but rows of the variable that the gradient lacks stay. Duplicates are summed first.
     AllSlotRows,
     /// The gradient is made a whole one, zero in the rows that it lacks.
@@ -114,6 +116,7 @@ pub struct Item<'a> {
     pub(crate) slots: SmallVec<[&'a mut Array; 3]>,
     pub(crate) update: &'a Update,
     pub(crate) group: usize,
+    pub(crate) kept: f64,
 }
 
 impl Item<'_> {
@@ -143,10 +146,16 @@ impl Item<'_> {
         self.group
     }
 
+    /// What decoupled weight decay leaves of the value, as a factor that the update has still to apply: 1 but for rules that
+    /// [fold it in](Rule::folds_weight_decay).
+    pub fn kept(&self) -> f64 {
+        self.kept
+    }
+
     /// The same variable with some of its slots.
     pub(crate) fn with_slots(&mut self, slots: Range<usize>) -> Item<'_> {
         let slots = self.slots[slots].iter_mut().map(|slot| &mut **slot).collect();
-        Item { value: self.value, slots, update: self.update, group: self.group }
+        Item { value: self.value, slots, update: self.update, group: self.group, kept: self.kept }
     }
 }
 
@@ -211,6 +220,18 @@ pub trait Rule: Debug + Send + Sync {
 
     /// Whether sparse gradients are to be made whole before they come to [`update`](Rule::update).
     fn wants_dense(&self) -> bool {
+        false
+    }
+
+    /// Whether a hyperparameter `weight_decay` of the rule's own is that of decoupled weight decay, which is then the optimizer's
+    /// affair: the rule only says its default. All rules without such a hyperparameter are given one of the optimizer's.
+    fn decouples_weight_decay(&self) -> bool {
+        false
+    }
+
+    /// Whether [`update`](Rule::update) multiplies values by [`Item::kept`] in the pass that it makes anyway, where the gradient is
+    /// dense or sparse. Otherwise this is done before.
+    fn folds_weight_decay(&self, _sparse: bool) -> bool {
         false
     }
 
@@ -325,6 +346,11 @@ pub trait ElementRule: Debug + Clone + Send + Sync + 'static {
         Config::new()
     }
 
+    /// As [`Rule::decouples_weight_decay`].
+    fn decouples_weight_decay(&self) -> bool {
+        false
+    }
+
     /// What happens with a sparse gradient.
     fn sparse(&self) -> SparseUpdate {
         SparseUpdate::TouchedRows
@@ -398,6 +424,12 @@ impl<R: ElementRule> Rule for R {
     }
     fn wants_dense(&self) -> bool {
         R::SUMS != Sums::None || self.sparse() == SparseUpdate::Dense
+    }
+    fn decouples_weight_decay(&self) -> bool {
+        ElementRule::decouples_weight_decay(self)
+    }
+    fn folds_weight_decay(&self, sparse: bool) -> bool {
+        !sparse || matches!(self.sparse(), SparseUpdate::AllRows | SparseUpdate::Lazy)
     }
     fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
         driver::run(self, steps, items);

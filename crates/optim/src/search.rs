@@ -1,6 +1,6 @@
 //! Rules that search for the variables' next values by evaluating the loss.
 use crate::Step;
-use slalom_array::{DType, Result};
+use slalom_array::{DType, Error, ErrorKind, Result};
 
 /// The loss as a function of a position: the values of all variables of a step, whose elements stand in one list, those of
 /// the first variable first.
@@ -49,4 +49,9 @@ pub trait Search {
         objective: &mut dyn Objective,
         state: &mut SearchState,
     ) -> Result<Vec<f64>>;
+}
+
+/// The error of [`Rule::update`](crate::Rule::update) of a rule that searches.
+pub(crate) fn no_update() -> Error {
+    Error::new(ErrorKind::State, "update", "a search", "gradients alone")
 }

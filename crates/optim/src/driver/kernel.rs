@@ -10,17 +10,17 @@ pub(super) fn update<R: ElementRule, F: Float + Element, const N: usize>(
     part: &Part<'_>,
     (start, end): (usize, usize),
 ) {
-    let slots = &part.slots[..N];
+    let (slots, kept) = (&part.slots[..N], F::from_f64(part.kept));
     let span = |x: &mut [F], g: &[F], clip: ClipBy<F>, at: usize| {
         if !uniform::<F>(slots) {
-            return converted::<R, F, N>(coeffs, x, g, clip, slots, at);
+            return converted::<R, F, N>((coeffs, kept), x, g, clip, slots, at);
         }
         let length = x.len();
         // SAFETY: slots have the variable's shape, and the elements with these indices are this call's alone.
         let slots = std::array::from_fn(|k| unsafe {
             std::slice::from_raw_parts_mut(slots[k].0.cast::<F>().add(at), length)
         });
-        dispatch(Elements::<R, F, N> { coeffs, x, g, clip, slots });
+        dispatch(Elements::<R, F, N> { coeffs, kept, x, g, clip, slots });
     };
     let clip = part.update.clip.cast();
     match &part.update.gradient {
@@ -41,6 +41,7 @@ pub(super) fn update<R: ElementRule, F: Float + Element, const N: usize>(
 /// Neighbouring elements of a variable, with their gradients and slots.
 struct Elements<'a, R: ElementRule, F: Float, const N: usize> {
     coeffs: R::Coeffs<F>,
+    kept: F,
     x: &'a mut [F],
     g: &'a [F],
     clip: ClipBy<F>,
@@ -53,13 +54,13 @@ impl<R: ElementRule, F: Float, const N: usize> Kernel for Elements<'_, R, F, N> 
     /// The loop over elements that everything is for.
     #[inline(always)]
     fn run(self) {
-        let Elements { coeffs, x, g, clip, slots } = self;
+        let Elements { coeffs, kept, x, g, clip, slots } = self;
         let length = x.len();
         let g = &g[..length];
         let slots = slots.map(|slot| &mut slot[..length]);
         for i in 0..length {
             let mut own: [F; N] = std::array::from_fn(|k| slots[k][i]);
-            x[i] = R::element(coeffs, x[i], clip.apply(g[i]), &mut own);
+            x[i] = R::element(coeffs, x[i] * kept, clip.apply(g[i]), &mut own);
             for k in 0..N {
                 slots[k][i] = own[k];
             }
@@ -71,7 +72,7 @@ impl<R: ElementRule, F: Float, const N: usize> Kernel for Elements<'_, R, F, N> 
 #[cold]
 #[inline(never)]
 fn converted<R: ElementRule, F: Float, const N: usize>(
-    coeffs: R::Coeffs<F>,
+    (coeffs, kept): (R::Coeffs<F>, F),
     x: &mut [F],
     g: &[F],
     clip: ClipBy<F>,
@@ -81,7 +82,7 @@ fn converted<R: ElementRule, F: Float, const N: usize>(
     for (i, (x, &g)) in x.iter_mut().zip(g).enumerate() {
         // SAFETY: as in `update`: the slots' elements with the indices of `x` are the caller's alone.
         let mut own: [F; N] = unsafe { load(slots, at + i) };
-        *x = R::element(coeffs, *x, clip.apply(g), &mut own);
+        *x = R::element(coeffs, *x * kept, clip.apply(g), &mut own);
         for (&(slot, dtype), own) in slots.iter().zip(own) {
             // SAFETY: as above.
             unsafe {

@@ -109,6 +109,8 @@ struct Part<'a> {
     update: &'a Update,
     dtype: DType,
     group: usize,
+    /// What values are multiplied by before their update.
+    kept: f64,
     /// Which of the coefficients are its own.
     coeffs: usize,
     /// How many elements there are to go over; for some sparse updates only those of the rows that the gradient has.
@@ -143,6 +145,7 @@ impl<'a> Part<'a> {
             update: item.update,
             dtype,
             group: item.group,
+            kept: item.kept,
             coeffs: item.group,
             length,
             start,

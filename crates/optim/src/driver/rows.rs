@@ -81,7 +81,9 @@ impl Rows {
     pub(super) fn length(&self, mode: SparseUpdate, elements: usize) -> usize {
         match mode {
             SparseUpdate::AllRows | SparseUpdate::AllSlotRows => elements,
-            SparseUpdate::TouchedRows | SparseUpdate::Dense => self.rows.len() * self.width,
+            SparseUpdate::TouchedRows | SparseUpdate::Lazy | SparseUpdate::Dense => {
+                self.rows.len() * self.width
+            }
         }
     }
 

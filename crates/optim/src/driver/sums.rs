@@ -130,13 +130,14 @@ impl<R: ElementRule, F: Float + Element, const N: usize> Kernel for Terms<'_, R,
         // SAFETY: the range lies within the variable, which nobody changes while sums are computed.
         let x = unsafe { std::slice::from_raw_parts(self.part.value.cast::<F>().add(start), length) };
         let (coeffs, clip) = (self.coeffs, self.part.update.clip.cast::<F>());
+        let kept = F::from_f64(self.part.kept);
         let slots = &self.part.slots[..N];
         let mut sums = [0.0; 2];
         if !uniform::<F>(slots) {
             for i in 0..length {
                 // SAFETY: the element lies within the slots, which nobody changes now.
                 let own: [F; N] = unsafe { load(slots, start + i) };
-                let terms = R::terms(coeffs, x[i], clip.apply(g[i]), &own);
+                let terms = R::terms(coeffs, x[i] * kept, clip.apply(g[i]), &own);
                 sums = [sums[0] + terms[0].to_f64(), sums[1] + terms[1].to_f64()];
             }
             return sums;
@@ -152,14 +153,14 @@ impl<R: ElementRule, F: Float + Element, const N: usize> Kernel for Terms<'_, R,
             let mut i = run;
             while i + LANES <= stop {
                 for (lane, (first, second)) in first.iter_mut().zip(&mut second).enumerate() {
-                    let terms = terms::<R, F, N>(coeffs, clip, x, g, slots, i + lane);
+                    let terms = terms::<R, F, N>((coeffs, kept), clip, x, g, slots, i + lane);
                     *first += terms[0];
                     *second += terms[1];
                 }
                 i += LANES;
             }
             for (i, (first, second)) in (i..stop).zip(first.iter_mut().zip(&mut second)) {
-                let terms = terms::<R, F, N>(coeffs, clip, x, g, slots, i);
+                let terms = terms::<R, F, N>((coeffs, kept), clip, x, g, slots, i);
                 *first += terms[0];
                 *second += terms[1];
             }
@@ -175,7 +176,7 @@ impl<R: ElementRule, F: Float + Element, const N: usize> Kernel for Terms<'_, R,
 /// The terms of one element.
 #[inline(always)]
 fn terms<R: ElementRule, F: Float, const N: usize>(
-    coeffs: R::Coeffs<F>,
+    (coeffs, kept): (R::Coeffs<F>, F),
     clip: ClipBy<F>,
     x: &[F],
     g: &[F],
@@ -183,7 +184,7 @@ fn terms<R: ElementRule, F: Float, const N: usize>(
     i: usize,
 ) -> [F; 2] {
     let own: [F; N] = std::array::from_fn(|k| slots[k][i]);
-    R::terms(coeffs, x[i], clip.apply(g[i]), &own)
+    R::terms(coeffs, x[i] * kept, clip.apply(g[i]), &own)
 }
 
 /// The squares of clipped elements.

@@ -2,8 +2,8 @@
 use super::Optimizer;
 use crate::config::Config;
 use crate::schedules::Schedule;
-use crate::stages::groups::Groups;
-use crate::{Hyper, IntoHyper, NamedHyper, Step};
+use crate::stages::{decay, groups::Groups};
+use crate::{Hyper, IntoHyper, NamedHyper, Rule, Step};
 use slalom_array::{Error, ErrorKind, Result};
 use smallvec::{SmallVec, smallvec};
 
@@ -16,10 +16,15 @@ pub(super) struct Hypers {
     pub(super) decay: Option<usize>,
     /// The common hyperparameter `weight_decay`; `None` if the rule has one of its own.
     pub(super) weight_decay: Option<usize>,
+    /// The hyperparameter of decoupled weight decay: the common one, or the rule's own.
+    decoupled: Option<usize>,
 }
 
 impl Hypers {
-    pub(super) fn new(optimizer: &str, mut all: Vec<NamedHyper>) -> Result<Hypers> {
+    pub(super) fn new(optimizer: &str, rule: &dyn Rule) -> Result<Hypers> {
+        let mut all = rule.hypers();
+        let own = |all: &[NamedHyper]| all.iter().position(|hyper| hyper.name == "weight_decay");
+        let decoupled = own(&all).filter(|_| rule.decouples_weight_decay());
         let mut common = |hyper: NamedHyper| {
             let own = all.iter().any(|known| known.name == hyper.name);
             (!own).then(|| {
@@ -33,7 +38,7 @@ impl Hypers {
             hyper.check(optimizer)?;
         }
         let learning_rate = all.iter().position(|hyper| hyper.name == "learning_rate");
-        Ok(Hypers { all, learning_rate, decay, weight_decay })
+        Ok(Hypers { all, learning_rate, decay, weight_decay, decoupled: decoupled.or(weight_decay) })
     }
 
     fn find(&self, optimizer: &str, name: &str) -> Result<usize> {
@@ -108,7 +113,7 @@ impl Hypers {
             values[rate] *= factor;
         }
         let rate = self.learning_rate.map_or(factor, |rate| values[rate]);
-        let kept = self.weight_decay.map_or(1.0, |decay| 1.0 - rate * values[decay]);
+        let kept = self.decoupled.map_or(1.0, |decay| decay::kept(rate, values[decay]));
         let (hypers, learning_rate) = (&self.all[..], self.learning_rate);
         Step { iterations, group, hypers, values, learning_rate, scalars: SmallVec::new(), kept }
     }
@@ -174,13 +179,17 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Tells the schedules among the hyperparameters of a metric, usually the loss on validation data after each epoch:
+    /// Tells the schedules among the hyperparameters, also those of groups, of a metric, usually the loss on validation data after each epoch:
     /// [`ReduceOnPlateau`](crate::schedules::ReduceOnPlateau) waits for it.
     ///
     /// # Errors
     /// [`ErrorKind::Memory`].
     pub fn observe(&self, metric: f64) -> Result<()> {
-        self.hypers.schedules().try_for_each(|(_, schedule)| schedule.observe(metric))
+        self.hypers.schedules().try_for_each(|(_, schedule)| schedule.observe(metric))?;
+        self.stages.groups.hypers().try_for_each(|(_, hyper)| match &hyper.hyper {
+            Hyper::Schedule(schedule) => schedule.observe(metric),
+            _ => Ok(()),
+        })
     }
 
     /// As [`get`](Optimizer::get) of `learning_rate`: before `decay`.

@@ -77,7 +77,7 @@ impl Optimizer {
     pub fn from_rule(rule: Box<dyn Rule>) -> Result<Optimizer> {
         let name = rule.class_name().to_owned();
         rule.validate().map_err(|error| error.context(&name))?;
-        let hypers = Hypers::new(&name, rule.hypers())?;
+        let hypers = Hypers::new(&name, &*rule)?;
         let iterations = iterations_variable(&name);
         Ok(Optimizer {
             specs: rule.slots(),

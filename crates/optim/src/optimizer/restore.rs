@@ -3,7 +3,7 @@
 //! What a part asks the [`Reader`] for is checked; what nobody asks for is a difference too.
 use super::Optimizer;
 use super::hypers::Hypers;
-use super::state::{Names, State, address};
+use super::state::{FROZEN, Names, State, address};
 use super::weights::no_variable;
 use crate::config::{Config, FromValue, object};
 use crate::rule::Initial;
@@ -111,6 +111,7 @@ pub struct Restore<'a> {
     scalars: Vec<Variable>,
     slots: Option<SlotTable>,
     built: bool,
+    frozen: Vec<bool>,
     differences: Vec<String>,
 }
 
@@ -128,6 +129,7 @@ impl Restore<'_> {
         let optimizer = self.optimizer;
         (optimizer.hypers, optimizer.clip) = (self.hypers, self.clip);
         (optimizer.scalars, optimizer.built) = (self.scalars, self.built);
+        optimizer.stages.groups.set_frozen(&self.frozen);
         if let Some(slots) = self.slots {
             optimizer.slots = slots;
         }
@@ -198,8 +200,9 @@ impl Optimizer {
         let iterations = from.value_of("iterations".to_owned(), &self.iterations);
         values.extend(iterations.map(|value| (self.iterations.clone(), value)));
         self.compare_rule(&mut from);
+        let frozen = self.compare_stages(&mut from);
         let hypers = self.restored_hypers(&mut from, &mut values);
-        for (name, variable) in self.remembered(&hypers) {
+        for (name, variable) in self.remembered(&hypers).into_iter().chain(self.group_variables()) {
             let value = from.value_of(name, &variable);
             values.extend(value.map(|value| (variable, value)));
         }
@@ -208,7 +211,7 @@ impl Optimizer {
         let built = weights.is_some();
         let (slots, scalars) = self.restored_weights(&mut from, &names, weights.unwrap_or_default())?;
         let differences = from.finish();
-        Ok(Restore { optimizer: self, values, hypers, clip, scalars, slots, built, differences })
+        Ok(Restore { optimizer: self, values, hypers, clip, scalars, slots, built, frozen, differences })
     }
 
     fn compare_rule(&self, from: &mut Reader<'_>) {
@@ -217,8 +220,24 @@ impl Optimizer {
         if let Some(got) = from.object("optimizer") {
             from.same("optimizer", &expected, got);
         }
-        if let Some(got) = from.object("stages") {
-            from.same("stages", &self.stage_options(), got);
+    }
+
+    /// Compares the options of the stages; which groups are frozen.
+    fn compare_stages(&self, from: &mut Reader<'_>) -> Vec<bool> {
+        let (mut expected, own) = (self.stage_options(), self.stages.groups.frozen());
+        let Some(mut got) = from.object("stages").cloned() else { return own };
+        let read = |value: &Value| Vec::<bool>::from_value(value).ok();
+        match got.get(FROZEN).and_then(read).filter(|frozen| frozen.len() == own.len()) {
+            Some(frozen) => {
+                expected.remove(FROZEN);
+                got.remove(FROZEN);
+                from.same("stages", &expected, &got);
+                frozen
+            }
+            None => {
+                from.same("stages", &expected, &got);
+                own
+            }
         }
     }
 

@@ -13,7 +13,8 @@ use slalom_variable::Variable;
 /// Weight decay and parameter groups.
 impl Optimizer {
     /// Decoupled weight decay λ: `x -= lr λ x` before the update, with the effective learning rate (default 0). Rules that
-    /// have a weight decay of their own (`AdamW`, `Lion`, ...) take it as theirs.
+    /// have a weight decay of their own (`AdamW`, `Lion`, ...) take it as theirs. With a sparse gradient all rows decay, or those of the
+    /// gradient alone where the rule is a [lazy](crate::rules::Adam::lazy) one.
     ///
     /// Loshchilov and Hutter, *Decoupled weight decay regularization*, 2019; `weight_decay` of Keras 3.
     ///
@@ -43,9 +44,12 @@ impl Optimizer {
         self,
         patterns: impl IntoIterator<Item = P>,
     ) -> Result<Optimizer> {
-        let exclude =
-            |optimizer: Optimizer, pattern: P| optimizer.group(Group::matching(pattern).weight_decay(0.0));
-        patterns.into_iter().try_fold(self, exclude)
+        let names = self.hypers.all.iter().map(|hyper| hyper.name);
+        let decays: Vec<&str> = names.filter(|name| name.ends_with("weight_decay")).collect();
+        patterns.into_iter().try_fold(self, |optimizer, pattern: P| {
+            optimizer
+                .group(decays.iter().fold(Group::matching(pattern), |group, &decay| group.hyper(decay, 0.0)))
+        })
     }
 
     /// Trains some of the variables in another way; see [`Group`].

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// | `slots/V/S` | the slot S of the variable V |
 /// | `hyperparameters/H` | a hyperparameter that is a variable |
 /// | `schedules/H/i` | what the schedule of a hyperparameter remembers |
+/// | `hyperparameters/groups/n/H`, `schedules/groups/n/H/i` | the same of the group with the number n |
 /// | `stages/T` | a number that a stage remembers; sums and averages are slots |
 ///
 /// | value | |
@@ -27,7 +28,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// | `optimizer` | the class of the rule, and its arguments that are not hyperparameters |
 /// | `hyperparameters` | numbers, schedules as their envelopes, and `{"callable": x}` for closures |
 /// | `clip` | the clip options |
-/// | `stages` | the options of accumulation, averages, loss scaling, skipping and groups |
+/// | `stages` | the options of accumulation, averages, loss scaling, skipping and groups, and which groups are frozen |
 /// | `weights` | the names of the optimizer's weights in their order; `null` before the first step |
 ///
 /// V is the name of the variable; where a name comes again, it is followed by `#1`, `#2` and so on, in the order of the list.
@@ -39,6 +40,9 @@ pub struct State {
     /// Everything else, as JSON.
     pub values: Config,
 }
+
+/// Which groups are frozen, among the options of the stages.
+pub(super) const FROZEN: &str = "frozen_groups";
 
 impl State {
     /// The variables of a list, each once, with the names that they have in a state.
@@ -140,7 +144,7 @@ impl Optimizer {
         for (spec, scalar) in self.rule.scalars().iter().zip(&self.scalars) {
             state.array(format!("scalars/{}", spec.name), scalar);
         }
-        for (name, variable) in self.remembered(&self.hypers) {
+        for (name, variable) in self.remembered(&self.hypers).into_iter().chain(self.group_variables()) {
             state.array(name, &variable);
         }
         let weights = self.save_slots(&names, &mut state)?;
@@ -198,12 +202,29 @@ impl Optimizer {
         Ok(std::iter::once("iterations".to_owned()).chain(remembered).chain(scalars).chain(slots).collect())
     }
 
+    /// The hyperparameters of groups that are variables, by name.
+    pub(super) fn group_variables(&self) -> impl Iterator<Item = (String, Variable)> {
+        self.stages.groups.hypers().filter_map(|(group, hyper)| match &hyper.hyper {
+            Hyper::Variable(variable) => {
+                Some((format!("hyperparameters/groups/{group}/{}", hyper.name), variable.clone()))
+            }
+            _ => None,
+        })
+    }
+
     /// The options of the stages that are on.
     pub(super) fn stage_options(&self) -> Config {
         let mut options = Config::new();
         self.stages_to_config(&mut options);
         if self.stages.average.is_none() {
             options.retain(|key, _| !key.starts_with("ema_"));
+        }
+        if !self.stages.groups.is_empty() {
+            // Groups are frozen and thawed while a training goes on.
+            let mut groups = self.stages.groups.to_json();
+            groups.iter_mut().filter_map(Value::as_object_mut).for_each(|group| drop(group.remove("frozen")));
+            options.insert("groups".to_owned(), groups.into());
+            options.insert(FROZEN.to_owned(), self.stages.groups.frozen().into());
         }
         let dynamic = self.dynamic_scale().map(|(initial, steps)| json!([number(initial), steps]));
         options.insert("dynamic_loss_scale".to_owned(), dynamic.into());

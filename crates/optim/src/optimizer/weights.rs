@@ -1,6 +1,7 @@
 //! What an optimizer remembers: the number of steps, scalars and slots.
 use super::Optimizer;
 use super::hypers::Hypers;
+use crate::Hyper;
 use crate::rule::Initial;
 use slalom_array::{Array, Error, ErrorKind, Result};
 use slalom_variable::Variable;
@@ -17,12 +18,18 @@ impl Optimizer {
         weights
     }
 
-    /// What the schedules among these hyperparameters and the stages remember, by name: `schedules/learning_rate/0`, `stages/loss_scale`.
+    /// What the schedules among these hyperparameters and those of groups, and the stages remember, by name:
+    /// `schedules/learning_rate/0`, `stages/loss_scale`.
     pub(super) fn remembered(&self, hypers: &Hypers) -> Vec<(String, Variable)> {
         let mut all = Vec::new();
         for (hyper, schedule) in hypers.schedules() {
             let state = schedule.state().into_iter().enumerate();
             all.extend(state.map(|(i, variable)| (format!("schedules/{hyper}/{i}"), variable)));
+        }
+        for (group, hyper) in self.stages.groups.hypers() {
+            let Hyper::Schedule(schedule) = &hyper.hyper else { continue };
+            let state = schedule.state().into_iter().enumerate();
+            all.extend(state.map(|(i, v)| (format!("schedules/groups/{group}/{}/{i}", hyper.name), v)));
         }
         let stages = self.stages.variables();
         all.extend(stages.map(|(name, variable)| (format!("stages/{name}"), variable.clone())));

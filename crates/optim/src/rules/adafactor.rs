@@ -1,11 +1,12 @@
 //! Adafactor.
-use super::arguments::arguments;
+use super::arguments::{arguments, without_defaults};
 use super::whole::{
-    UpdateItem, combine, over_root, over_root_of_product, quotient, root_mean_square, square,
+    UpdateItem, combine, factored_axes, mean, over_root, over_root_of_product, quotient, root_mean_square,
+    square,
 };
-use crate::config::{Config, Reader};
+use crate::config::Config;
 use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
-use slalom_array::{Array, Element, Float, Reduction, Result, Shape, reduce};
+use slalom_array::{Array, Element, Float, Result, Shape};
 use slalom_variable::Variable;
 
 arguments! {
@@ -51,6 +52,8 @@ arguments! {
         /// Whether `r` and `c` stand for the two longest axes, if both are at least so long, not for the last two whatever
         /// their lengths (default `None`).
         min_dim_size_to_factor: Option<i64> = None;
+        /// Whether means are computed in `f32` for all variables, as Keras does with JAX (default false).
+        narrow_means: bool = false;
     }
 }
 
@@ -65,21 +68,8 @@ impl Adafactor {
         Adafactor::new(learning_rate).relative(false).min_dim_size_to_factor(Some(128))
     }
 
-    pub(super) fn read_dialect(reader: &mut Reader<'_>) -> Result<Adafactor> {
-        Adafactor::read(reader)
-    }
-
-    /// The axes that `r` and `c` lack.
     fn axes(&self, shape: &Shape) -> Option<[usize; 2]> {
-        let rank = shape.rank();
-        if rank < 2 {
-            return None;
-        }
-        let Some(least) = self.min_dim_size_to_factor else { return Some([rank - 1, rank - 2]) };
-        let mut axes: Vec<usize> = (0..rank).collect();
-        axes.sort_by_key(|&axis| shape[axis]);
-        let [column, row] = [axes[rank - 2], axes[rank - 1]];
-        (shape[column] as i64 >= least).then_some([row, column])
+        factored_axes(shape, self.min_dim_size_to_factor)
     }
 
     /// The step before it is scaled.
@@ -95,10 +85,10 @@ impl Adafactor {
             return over_root::<F>(&gradient, item.slots[2], least * least);
         };
         for (slot, axis) in [(0, row), (1, column)] {
-            let mean = reduce(Reduction::Mean, &squares, &[axis], true)?;
+            let mean = mean(&squares, axis, self.narrow_means)?;
             combine::<F>(item.slots[slot], 1.0 - gain, &mean, gain)?;
         }
-        let mean = reduce(Reduction::Mean, item.slots[0], &[column], true)?;
+        let mean = mean(item.slots[0], column, self.narrow_means)?;
         let share = quotient::<F>(item.slots[0], &mean, least)?;
         over_root_of_product::<F>(&gradient, &share, item.slots[1], least * least)
     }
@@ -107,14 +97,14 @@ impl Adafactor {
 impl UpdateItem for Adafactor {
     fn update_item<F: Float + Element>(&self, step: &Step<'_>, item: &mut Item<'_>) -> Result<()> {
         let (rate, t) = (step.learning_rate(), (step.iterations() + 1) as f64);
-        let kept = 1.0 - rate * step.hyper("weight_decay");
         let u = self.direction::<F>(step, item)?;
         // PyTorch takes the variable's size before weight decay, Keras after it.
-        let size = root_mean_square::<F>(item.value)? * if self.clamped { 1.0 } else { kept };
+        let size = root_mean_square::<F>(item.value, self.narrow_means)?
+            * if self.clamped { 1.0 } else { item.kept };
         let rate = if self.relative { rate.min(1.0 / t.sqrt()) } else { rate };
-        let clipped = (root_mean_square::<F>(&u)? / step.hyper("clip_threshold")).max(1.0);
+        let clipped = (root_mean_square::<F>(&u, self.narrow_means)? / step.hyper("clip_threshold")).max(1.0);
         let scale = size.max(step.hyper("epsilon_2")) * rate / clipped;
-        combine::<F>(item.value, kept, &u, -scale)
+        combine::<F>(item.value, item.kept, &u, -scale)
     }
 }
 
@@ -141,7 +131,15 @@ impl Rule for Adafactor {
     }
 
     fn config(&self) -> Config {
-        self.options()
+        without_defaults(self.options(), &["narrow_means"])
+    }
+
+    fn decouples_weight_decay(&self) -> bool {
+        true
+    }
+
+    fn folds_weight_decay(&self, _sparse: bool) -> bool {
+        !self.narrow_means
     }
 
     fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {

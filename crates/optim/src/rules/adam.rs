@@ -106,7 +106,7 @@ impl ElementRule for Adam {
     }
 
     fn sparse(&self) -> SparseUpdate {
-        if self.lazy { SparseUpdate::TouchedRows } else { SparseUpdate::AllRows }
+        if self.lazy { SparseUpdate::Lazy } else { SparseUpdate::AllRows }
     }
 
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> Coeffs<F> {

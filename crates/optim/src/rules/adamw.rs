@@ -1,13 +1,14 @@
 //! Adam with decoupled weight decay.
-use super::adam::{self, Adam};
+use super::adam::Adam;
 use super::arguments::hyper;
 use crate::config::{Config, Reader};
-use crate::{ElementRule, Hyper, IntoHyper, NamedHyper, SlotSpec, SparseUpdate, Step};
-use slalom_array::{Float, Result};
+use crate::{Hyper, IntoHyper, Item, NamedHyper, Rule, SlotSpec, Step};
+use slalom_array::Result;
 
 /// Adam with decoupled weight decay (`keras.optimizers.AdamW`, `torch.optim.AdamW`).
 ///
-/// `x -= lr λ x`, then the step of [`Adam`]. All of its options are taken from the Adam that it is made of.
+/// `x -= lr λ x`, then the step of [`Adam`]: Adam with another default of the optimizer's
+/// [`weight_decay`](crate::Optimizer::weight_decay). All of its options are taken from the Adam that it is made of.
 ///
 /// Loshchilov and Hutter, *Decoupled weight decay regularization*, 2019, algorithm 2.
 ///
@@ -49,64 +50,42 @@ impl From<Adam> for AdamW {
     }
 }
 
-impl ElementRule for AdamW {
-    const NAME: &'static str = "AdamW";
-    const SLOTS: (usize, usize) = Adam::SLOTS;
-    /// Those of Adam, and what a value is multiplied by before its step.
-    type Coeffs<F: Float> = (<Adam as ElementRule>::Coeffs<F>, F);
+impl Rule for AdamW {
+    fn class_name(&self) -> &str {
+        "AdamW"
+    }
 
     fn hypers(&self) -> Vec<NamedHyper> {
-        let mut hypers = ElementRule::hypers(&self.adam);
+        let mut hypers = Rule::hypers(&self.adam);
         hypers.push(self.weight_decay.named("weight_decay"));
         hypers
     }
 
+    fn decouples_weight_decay(&self) -> bool {
+        true
+    }
+
     fn slots(&self) -> Vec<SlotSpec> {
-        ElementRule::slots(&self.adam)
+        Rule::slots(&self.adam)
     }
 
     fn config(&self) -> Config {
-        ElementRule::config(&self.adam)
+        Rule::config(&self.adam)
     }
 
-    fn sparse(&self) -> SparseUpdate {
-        self.adam.sparse()
+    fn updates_in_place(&self) -> bool {
+        self.adam.updates_in_place()
     }
 
-    fn coeffs<F: Float>(&self, step: &Step<'_>) -> Self::Coeffs<F> {
-        (self.adam.coeffs(step), F::from_f64(1.0 - step.learning_rate() * step.hyper("weight_decay")))
+    fn moves_all_rows(&self) -> bool {
+        self.adam.moves_all_rows()
     }
 
-    #[inline(always)]
-    fn element<F: Float>((adam, kept): Self::Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
-        Adam::element(adam, x * kept, g, slots)
-    }
-}
-
-/// Adam with decoupled weight decay, by the hyperparameters of [`Muon`](super::Muon).
-#[derive(Debug, Clone)]
-pub(super) struct AdamOfMuon;
-
-impl ElementRule for AdamOfMuon {
-    const NAME: &'static str = "Adam";
-    const SLOTS: (usize, usize) = (2, 2);
-    /// Those of Adam, and what a value is multiplied by before its step.
-    type Coeffs<F: Float> = (adam::Coeffs<F>, F);
-
-    fn hypers(&self) -> Vec<NamedHyper> {
-        Vec::new()
+    fn folds_weight_decay(&self, sparse: bool) -> bool {
+        self.adam.folds_weight_decay(sparse)
     }
 
-    fn coeffs<F: Float>(&self, step: &Step<'_>) -> Self::Coeffs<F> {
-        let rate = step.learning_rate();
-        let betas = (step.hyper("adam_beta_1"), step.hyper("adam_beta_2"));
-        let t = (step.iterations() + 1) as f64;
-        let adam = adam::Coeffs::plain(rate * step.hyper("adam_lr_ratio"), betas, step.hyper("epsilon"), t);
-        (adam, F::from_f64(1.0 - rate * step.hyper("adam_weight_decay")))
-    }
-
-    #[inline(always)]
-    fn element<F: Float>((adam, kept): Self::Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
-        Adam::element(adam, x * kept, g, slots)
+    fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
+        self.adam.update(steps, items)
     }
 }

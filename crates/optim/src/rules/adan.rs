@@ -59,8 +59,8 @@ pub struct Coeffs<F> {
     /// `1 / (1 - b₃ᵗ)`
     correction: F,
     epsilon: (F, F),
-    /// What a value is multiplied by before its step, and after it.
-    kept: (F, F),
+    /// What a value is multiplied by after its step.
+    shrunk: F,
     /// 0 in the first step, else 1.
     after_first: F,
 }
@@ -82,11 +82,15 @@ impl ElementRule for Adan {
         self.options()
     }
 
+    fn decouples_weight_decay(&self) -> bool {
+        !self.proximal
+    }
+
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> Coeffs<F> {
         let [b1, b2, b3] = ["beta_1", "beta_2", "beta_3"].map(|name| step.hyper(name));
         let (rate, t) = (step.learning_rate(), (step.iterations() + 1) as f64);
         let decay = rate * step.hyper("weight_decay");
-        let kept = if self.proximal { (1.0, 1.0 / (1.0 + decay)) } else { (1.0 - decay, 1.0) };
+        let shrunk = if self.proximal { 1.0 / (1.0 + decay) } else { 1.0 };
         let ahead = if self.complement { 1.0 - b2 } else { b2 };
         Coeffs {
             ahead: F::from_f64(ahead),
@@ -97,7 +101,7 @@ impl ElementRule for Adan {
             ),
             correction: F::from_f64(1.0 / bias_correction(b3, t)),
             epsilon: (F::from_f64(step.hyper("epsilon")), F::from_f64(step.hyper("epsilon_root"))),
-            kept: (F::from_f64(kept.0), F::from_f64(kept.1)),
+            shrunk: F::from_f64(shrunk),
             after_first: if t == 1.0 { F::ZERO } else { F::ONE },
         }
     }
@@ -111,6 +115,6 @@ impl ElementRule for Adan {
         slots[2] += (ahead * ahead - slots[2]) * c.gain.2;
         slots[3] = g;
         let divisor = (slots[2] * c.correction + c.epsilon.1).sqrt() + c.epsilon.0;
-        (x * c.kept.0 - (c.weight.0 * slots[0] + c.weight.1 * slots[1]) / divisor) * c.kept.1
+        (x - (c.weight.0 * slots[0] + c.weight.1 * slots[1]) / divisor) * c.shrunk
     }
 }

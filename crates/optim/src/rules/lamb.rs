@@ -49,8 +49,6 @@ pub struct Coeffs<F> {
     /// `1 / (1 - βᵗ)`
     correction: (F, F),
     epsilon: F,
-    /// What a value is multiplied by before its step.
-    kept: F,
     /// The λ of the step.
     decay: F,
 }
@@ -84,11 +82,15 @@ impl ElementRule for Lamb {
         self.options()
     }
 
+    fn decouples_weight_decay(&self) -> bool {
+        self.decoupled
+    }
+
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> Coeffs<F> {
         let (rate, decay) = (step.learning_rate(), step.hyper("weight_decay"));
         let (beta_1, beta_2) = (step.hyper("beta_1"), step.hyper("beta_2"));
         let t = (step.iterations() + 1) as f64;
-        let (kept, decay) = if self.decoupled { (1.0 - rate * decay, 0.0) } else { (1.0, decay) };
+        let decay = if self.decoupled { 0.0 } else { decay };
         Coeffs {
             rate: F::from_f64(rate),
             gain: (F::from_f64(1.0 - beta_1), F::from_f64(1.0 - beta_2)),
@@ -97,14 +99,12 @@ impl ElementRule for Lamb {
                 F::from_f64(1.0 / bias_correction(beta_2, t)),
             ),
             epsilon: F::from_f64(step.hyper("epsilon")),
-            kept: F::from_f64(kept),
             decay: F::from_f64(decay),
         }
     }
 
     #[inline(always)]
     fn terms<F: Float>(c: Coeffs<F>, x: F, g: F, slots: &[F]) -> [F; 2] {
-        let x = x * c.kept;
         let u = c.step(x, g, slots).2;
         [x * x, u * u]
     }
@@ -115,7 +115,6 @@ impl ElementRule for Lamb {
 
     #[inline(always)]
     fn element<F: Float>(c: Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
-        let x = x * c.kept;
         let (m, v, u) = c.step(x, g, slots);
         (slots[0], slots[1]) = (m, v);
         x - c.rate * u

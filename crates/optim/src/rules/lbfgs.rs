@@ -1,11 +1,12 @@
 //! L-BFGS.
 use super::arguments::{arguments, at_least};
-use super::line_search::{Line, Point, Precision, largest};
+use super::line_search::{Line, Point};
+use super::precision::{Precision, largest};
 use super::quasi_newton::{SCALARS, SLOTS, direction, remember};
 use crate::config::Config;
-use crate::search::{Objective, Search, SearchState};
+use crate::search::{self, Objective, Search, SearchState};
 use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
-use slalom_array::{DType, Error, ErrorKind, Result, Shape};
+use slalom_array::{DType, Result, Shape};
 use slalom_variable::Variable;
 
 arguments! {
@@ -63,8 +64,7 @@ impl Search for Lbfgs {
         let most = self.max_eval.unwrap_or(self.max_iter * 5 / 4);
         let mut x = objective.start().to_vec();
         let (mut loss, mut gradient) = objective.evaluate(&x)?;
-        let mut evaluations = 1;
-        let mut iterations = 0;
+        let (mut evaluations, mut iterations) = (1, 0);
         while iterations < self.max_iter && (iterations > 0 || largest(&gradient) > flat) {
             iterations += 1;
             state.scalars[0] += 1.0;
@@ -144,6 +144,6 @@ impl Rule for Lbfgs {
     }
 
     fn update(&self, _: &mut [Step<'_>], _: &mut [Item<'_>]) -> Result<()> {
-        Err(Error::new(ErrorKind::State, "update", "a search", "gradients alone"))
+        Err(search::no_update())
     }
 }

@@ -1,52 +1,7 @@
 //! A line search for the strong Wolfe conditions.
+use super::precision::{Precision, largest};
 use crate::Objective;
-use slalom_array::{DType, Result};
-
-/// The precision of a search's numbers: that of the variables.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Precision(DType);
-
-impl Precision {
-    pub(super) fn of(objective: &dyn Objective) -> Precision {
-        Precision(objective.dtype())
-    }
-
-    /// The nearest number that the precision has.
-    #[inline(always)]
-    pub(super) fn round(self, x: f64) -> f64 {
-        if self.0 == DType::F32 { f64::from(x as f32) } else { x }
-    }
-
-    /// `x += t d`
-    pub(super) fn add(self, x: &mut [f64], t: f64, d: &[f64]) {
-        for (x, d) in x.iter_mut().zip(d) {
-            *x = self.round(*x + t * d);
-        }
-    }
-
-    /// `Σ aᵢ bᵢ`
-    pub(super) fn dot(self, a: &[f64], b: &[f64]) -> f64 {
-        self.round(dot(a, b))
-    }
-}
-
-/// `Σ aᵢ bᵢ`, summed in eight lanes.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut lanes = [0.0; 8];
-    let (heads, others) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f64 = heads.remainder().iter().zip(others.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in heads.zip(others) {
-        for k in 0..8 {
-            lanes[k] += a[k] * b[k];
-        }
-    }
-    lanes.iter().sum::<f64>() + tail
-}
-
-/// The largest magnitude.
-pub(super) fn largest(x: &[f64]) -> f64 {
-    x.iter().fold(0.0, |largest, x| x.abs().max(largest))
-}
+use slalom_array::Result;
 
 /// A point on the line: how far along it, the loss, its gradient, and its slope along the line.
 #[derive(Debug, Clone)]

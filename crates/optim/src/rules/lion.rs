@@ -37,7 +37,6 @@ arguments! {
 pub struct Coeffs<F> {
     rate: F,
     /// What a value is multiplied by before its step.
-    kept: F,
     beta: (F, F),
     gain: (F, F),
 }
@@ -59,11 +58,14 @@ impl ElementRule for Lion {
         self.options()
     }
 
+    fn decouples_weight_decay(&self) -> bool {
+        true
+    }
+
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> Coeffs<F> {
         let (rate, beta_1, beta_2) = (step.learning_rate(), step.hyper("beta_1"), step.hyper("beta_2"));
         Coeffs {
             rate: F::from_f64(rate),
-            kept: F::from_f64(1.0 - rate * step.hyper("weight_decay")),
             beta: (F::from_f64(beta_1), F::from_f64(beta_2)),
             gain: (F::from_f64(1.0 - beta_1), F::from_f64(1.0 - beta_2)),
         }
@@ -73,6 +75,6 @@ impl ElementRule for Lion {
     fn element<F: Float>(c: Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
         let direction = c.beta.0 * slots[0] + c.gain.0 * g;
         slots[0] = c.beta.1 * slots[0] + c.gain.1 * g;
-        x * c.kept - c.rate * direction.signum()
+        x - c.rate * direction.signum()
     }
 }

@@ -89,11 +89,8 @@ impl Rule for Lookahead {
     }
 
     fn slot_shape(&self, slot: usize, variable: &Variable) -> Shape {
-        if slot < self.inner_slots() {
-            self.inner.slot_shape(slot, variable)
-        } else {
-            variable.shape().clone()
-        }
+        let inner = slot < self.inner_slots();
+        if inner { self.inner.slot_shape(slot, variable) } else { variable.shape().clone() }
     }
 
     fn scalars(&self) -> Vec<SlotSpec> {
@@ -120,6 +117,18 @@ impl Rule for Lookahead {
         self.inner.updates_together()
     }
 
+    fn moves_all_rows(&self) -> bool {
+        true
+    }
+
+    fn decouples_weight_decay(&self) -> bool {
+        self.inner.decouples_weight_decay()
+    }
+
+    fn folds_weight_decay(&self, sparse: bool) -> bool {
+        self.inner.folds_weight_decay(sparse)
+    }
+
     fn wants_dense(&self) -> bool {
         self.inner.wants_dense()
     }
@@ -131,7 +140,7 @@ impl Rule for Lookahead {
         drop(fast);
         if steps.iter().all(|step| (step.iterations() + 1) % self.sync_period == 0) {
             let mut items: Vec<Item<'_>> =
-                items.iter_mut().map(|item| item.with_slots(slow..slow + 1)).collect();
+                items.iter_mut().map(|item| Item { kept: 1.0, ..item.with_slots(slow..slow + 1) }).collect();
             driver::run(&Synchronize, steps, &mut items);
         }
         Ok(())

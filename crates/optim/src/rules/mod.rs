@@ -4,6 +4,7 @@ mod adadelta;
 mod adafactor;
 mod adagrad;
 mod adam;
+mod adam_of_muon;
 mod adamax;
 mod adamw;
 mod adan;
@@ -18,8 +19,10 @@ mod lion;
 mod lookahead;
 mod muon;
 mod nadam;
+mod narrow;
 mod newton;
 mod novograd;
+mod precision;
 mod prodigy;
 mod quasi_newton;
 mod radam;
@@ -85,7 +88,7 @@ pub const fn registry() -> Rules<'static> {
         Entry { class_name: "AdamW", build: |r| Ok(Box::new(AdamW::read(r)?)) },
         Entry { class_name: "Lion", build: |r| Ok(Box::new(Lion::read(r)?)) },
         Entry { class_name: "Lamb", build: |r| Ok(Box::new(Lamb::read(r)?)) },
-        Entry { class_name: "Adafactor", build: |r| Ok(Box::new(Adafactor::read_dialect(r)?)) },
+        Entry { class_name: "Adafactor", build: |r| Ok(Box::new(Adafactor::read(r)?)) },
         Entry { class_name: "Muon", build: |r| Ok(Box::new(Muon::read(r)?)) },
         Entry { class_name: "AdaBelief", build: |r| Ok(Box::new(AdaBelief::read(r)?)) },
         Entry { class_name: "Adan", build: |r| Ok(Box::new(Adan::read(r)?)) },

@@ -1,8 +1,9 @@
 //! Muon.
-use super::adamw::AdamOfMuon;
-use super::arguments::{arguments, at_least};
+use super::adam_of_muon::AdamOfMuon;
+use super::arguments::{arguments, at_least, without_defaults};
 use super::whole::{UpdateItem, combine, orthogonal};
 use crate::config::Config;
+use crate::stages::decay;
 use crate::{Item, NamedHyper, Rule, SlotSpec, Step, driver};
 use slalom_array::{Element, Float, Result, Shape};
 use slalom_variable::Variable;
@@ -61,6 +62,8 @@ arguments! {
         exclude_embeddings: bool = true;
         /// Parts of names whose variables take Adam's step (default none).
         exclude_layers: Vec<String> = Vec::new();
+        /// Whether norms are computed in `f32` for all variables, as Keras does with JAX (default false).
+        narrow_norm: bool = false;
     }
 }
 
@@ -82,10 +85,10 @@ impl UpdateItem for Muon {
             combine::<F>(&mut u, momentum, &gradient, 1.0)?;
         }
         let coefficients = ["muon_a", "muon_b", "muon_c"].map(|name| step.hyper(name));
-        let u = orthogonal::<F>(&u, coefficients, self.ns_steps)?;
+        let u = orthogonal::<F>(&u, coefficients, self.ns_steps, self.narrow_norm)?;
         let longest = item.value.shape().iter().copied().max().unwrap_or(0);
         let scale = self.rms_rate.map_or(1.0, |rms| (longest as f64).sqrt() * rms);
-        combine::<F>(item.value, 1.0 - rate * step.hyper("weight_decay"), &u, -rate * scale)
+        combine::<F>(item.value, item.kept, &u, -rate * scale)
     }
 }
 
@@ -112,13 +115,25 @@ impl Rule for Muon {
     }
 
     fn config(&self) -> Config {
-        self.options()
+        without_defaults(self.options(), &["narrow_norm"])
+    }
+
+    fn decouples_weight_decay(&self) -> bool {
+        true
+    }
+
+    fn folds_weight_decay(&self, _sparse: bool) -> bool {
+        true
     }
 
     fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
         let is_matrix = |item: &Item<'_>| item.slots[1].shape() != item.value.shape();
         items.sort_by_key(|item| is_matrix(item));
         let (others, matrices) = items.split_at_mut(items.partition_point(|item| !is_matrix(item)));
+        for item in others.iter_mut() {
+            let step = &steps[item.group];
+            item.kept = decay::kept(step.learning_rate(), step.hyper("adam_weight_decay"));
+        }
         driver::run(&AdamOfMuon, steps, others);
         self.update_items(steps, matrices)
     }

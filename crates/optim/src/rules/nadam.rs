@@ -79,8 +79,6 @@ pub struct Coeffs<F> {
     /// `1 / (1 - β₂ᵗ)`
     correction: F,
     epsilon: F,
-    /// What a value is multiplied by before its step.
-    kept: F,
 }
 
 impl ElementRule for Nadam {
@@ -122,6 +120,10 @@ impl ElementRule for Nadam {
         SparseUpdate::AllSlotRows
     }
 
+    fn decouples_weight_decay(&self) -> bool {
+        true
+    }
+
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> Coeffs<F> {
         let t = (step.iterations() + 1) as f64;
         let (now, next, product) = (self.momentum(step, t), self.momentum(step, t + 1.0), step.scalar(0));
@@ -134,7 +136,6 @@ impl ElementRule for Nadam {
             weight: (F::from_f64(weight.0), F::from_f64(weight.1)),
             correction: F::from_f64(1.0 / bias_correction(beta_2, t)),
             epsilon: F::from_f64(step.hyper("epsilon")),
-            kept: F::from_f64(1.0 - rate * step.hyper("weight_decay")),
         }
     }
 
@@ -142,6 +143,6 @@ impl ElementRule for Nadam {
     fn element<F: Float>(c: Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
         slots[0] = c.beta.0 * slots[0] + c.gain.0 * g;
         slots[1] = c.beta.1 * slots[1] + c.gain.1 * (g * g);
-        x * c.kept - (c.weight.0 * g + c.weight.1 * slots[0]) / ((slots[1] * c.correction).sqrt() + c.epsilon)
+        x - (c.weight.0 * g + c.weight.1 * slots[0]) / ((slots[1] * c.correction).sqrt() + c.epsilon)
     }
 }

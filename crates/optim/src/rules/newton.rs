@@ -1,10 +1,11 @@
 //! A truncated Newton method.
 use super::arguments::{arguments, at_least};
-use super::line_search::{Line, Point, Precision, dot};
+use super::line_search::{Line, Point};
+use super::precision::{Precision, dot};
 use crate::config::Config;
-use crate::search::{Objective, Search, SearchState};
+use crate::search::{self, Objective, Search, SearchState};
 use crate::{Item, NamedHyper, Rule, SlotSpec, Step};
-use slalom_array::{Error, ErrorKind, Result};
+use slalom_array::Result;
 
 arguments! {
     /// A truncated Newton method: conjugate gradients on Hessian–vector products, then a line search.
@@ -123,6 +124,6 @@ impl Rule for TruncatedNewton {
     }
 
     fn update(&self, _: &mut [Step<'_>], _: &mut [Item<'_>]) -> Result<()> {
-        Err(Error::new(ErrorKind::State, "update", "a search", "gradients alone"))
+        Err(search::no_update())
     }
 }

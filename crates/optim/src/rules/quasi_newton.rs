@@ -1,5 +1,5 @@
 //! What a quasi-Newton method knows of the curvature from its last steps.
-use super::line_search::Precision;
+use super::precision::Precision;
 use crate::search::SearchState;
 
 /// The slots: the last direction and its gradient, and the remembered changes of the gradient and steps, oldest first.

@@ -47,7 +47,6 @@ arguments! {
 pub struct Coeffs<F> {
     alpha: F,
     gain: (F, F),
-    kept: F,
     /// What the root of the second moment is multiplied by, 0 or 1, and what is added to it.
     divisor: (F, F),
 }
@@ -69,6 +68,10 @@ impl ElementRule for RAdam {
         self.options()
     }
 
+    fn decouples_weight_decay(&self) -> bool {
+        true
+    }
+
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> Coeffs<F> {
         let (beta_1, beta_2) = (step.hyper("beta_1"), step.hyper("beta_2"));
         let (rate, t) = (step.learning_rate(), (step.iterations() + 1) as f64);
@@ -86,7 +89,6 @@ impl ElementRule for RAdam {
         Coeffs {
             alpha: F::from_f64(rate * factor / first),
             gain: (F::from_f64(1.0 - beta_1), F::from_f64(1.0 - beta_2)),
-            kept: F::from_f64(1.0 - rate * step.hyper("weight_decay")),
             divisor,
         }
     }
@@ -95,6 +97,6 @@ impl ElementRule for RAdam {
     fn element<F: Float>(c: Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
         slots[0] += (g - slots[0]) * c.gain.0;
         slots[1] += (g * g - slots[1]) * c.gain.1;
-        x * c.kept - c.alpha * slots[0] / (slots[1].sqrt() * c.divisor.0 + c.divisor.1)
+        x - c.alpha * slots[0] / (slots[1].sqrt() * c.divisor.0 + c.divisor.1)
     }
 }

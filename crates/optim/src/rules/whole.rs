@@ -1,7 +1,9 @@
 //! What rules that need a whole variable have in common.
+use super::narrow;
 use crate::{Item, Step};
 use slalom_array::{
-    Array, DType, Element, Float, FusedActivation, Map, Result, map, map_assign, matmul, reduce_map,
+    Array, DType, Element, Float, FusedActivation, Map, Reduction, Result, Shape, map, map_assign, matmul,
+    reduce, reduce_map,
 };
 use std::marker::PhantomData;
 
@@ -89,20 +91,53 @@ pub(super) fn sum_of_squares<F: Float + Element>(x: &Array) -> Result<f64> {
     reduce_map::<F, f64, _, 1>("norm", Square, [x])?.item()
 }
 
-/// `√(Σ x² / n)`
-pub(super) fn root_mean_square<F: Float + Element>(x: &Array) -> Result<f64> {
-    Ok((sum_of_squares::<F>(x)? / x.len().max(1) as f64).sqrt())
+/// The mean along an axis, which stays with length 1; it may be in `f32`.
+pub(super) fn mean(x: &Array, axis: usize, narrow: bool) -> Result<Array> {
+    match narrow {
+        true => narrow::mean_along(x, axis),
+        false => reduce(Reduction::Mean, x, &[axis], true),
+    }
+}
+
+/// The axes that the means of rows and of columns lack, where a variable is factored: the last two, or the two longest where
+/// both have at least a given length.
+pub(super) fn factored_axes(shape: &Shape, least: Option<i64>) -> Option<[usize; 2]> {
+    let rank = shape.rank();
+    if rank < 2 {
+        return None;
+    }
+    let Some(least) = least else { return Some([rank - 1, rank - 2]) };
+    let mut axes: Vec<usize> = (0..rank).collect();
+    axes.sort_by_key(|&axis| shape[axis]);
+    let [column, row] = [axes[rank - 2], axes[rank - 1]];
+    (shape[column] as i64 >= least).then_some([row, column])
+}
+
+/// `√(Σ x² / n)`, where the mean may be in `f32`.
+pub(super) fn root_mean_square<F: Float + Element>(x: &Array, narrow: bool) -> Result<f64> {
+    let sum = || Ok(sum_of_squares::<F>(x)? / x.len().max(1) as f64);
+    let mean = if narrow { narrow::mean(&square::<F>(x, 0.0)?) } else { sum() };
+    Ok(mean?.sqrt())
 }
 
 /// A matrix with the singular vectors of `u` and singular values near 1, by steps of the Newton–Schulz iteration
-/// `A = u uᵀ; u = a u + (b A + c A²) u` on `u / (‖u‖ + 1e-7)`.
-pub(super) fn orthogonal<F: Float + Element>(u: &Array, [a, b, c]: [f64; 3], steps: i64) -> Result<Array> {
+/// `A = u uᵀ; u = a u + (b A + c A²) u` on `u / (‖u‖ + 1e-7)`, where the norm may be in `f32`.
+pub(super) fn orthogonal<F: Float + Element>(
+    u: &Array,
+    [a, b, c]: [f64; 3],
+    steps: i64,
+    narrow_norm: bool,
+) -> Result<Array> {
     let product = |a: &Array, b: &Array| matmul(a, b, None, FusedActivation::Linear);
     // The product of the matrix with itself is to be the small one.
     let turned = u.shape()[0] > u.shape()[1];
     let u = if turned { u.transpose(&[1, 0])? } else { u.clone() };
     let mut x = u.copy()?;
-    combine::<F>(&mut x, 1.0 / (sum_of_squares::<F>(&u)?.sqrt() + 1e-7), &u, 0.0)?;
+    let norm = match narrow_norm {
+        true => f64::from(narrow::norm(&u)? + 1e-7),
+        false => sum_of_squares::<F>(&u)?.sqrt() + 1e-7,
+    };
+    combine::<F>(&mut x, 1.0 / norm, &u, 0.0)?;
     for _ in 0..steps {
         let square = product(&x, &x.transpose(&[1, 0])?)?;
         let mut polynomial = product(&square, &square)?;

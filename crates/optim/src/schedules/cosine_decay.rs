@@ -27,6 +27,7 @@ pub struct CosineDecay {
     warmup_target: Option<f64>,
     warmup_steps: Steps,
     name: Option<String>,
+    narrow_cosine: bool,
 }
 
 impl CosineDecay {
@@ -41,6 +42,7 @@ impl CosineDecay {
             warmup_target: None,
             warmup_steps: Steps::from(0),
             name: None,
+            narrow_cosine: false,
         }
     }
 
@@ -62,6 +64,12 @@ impl CosineDecay {
         CosineDecay { name: Some(name.into()), ..self }
     }
 
+    /// Whether the cosine, and what follows from it, is computed in `f32`, as Keras 3 does with JAX. Default: false.
+    #[must_use]
+    pub fn narrow_cosine(self, narrow_cosine: bool) -> CosineDecay {
+        CosineDecay { narrow_cosine, ..self }
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<CosineDecay> {
         Ok(CosineDecay {
             initial_learning_rate: reader.take("initial_learning_rate")?,
@@ -70,11 +78,16 @@ impl CosineDecay {
             warmup_target: reader.take_or("warmup_target", None)?,
             warmup_steps: reader.take_or("warmup_steps", Steps::from(0))?,
             name: reader.take_or("name", None)?,
+            narrow_cosine: reader.take_or("narrow_cosine", false)?,
         })
     }
 
     fn decay(&self, from: f64, step: f64) -> f64 {
         let fraction = step.min(self.decay_steps.get()) / self.decay_steps.get();
+        if self.narrow_cosine {
+            let cosine = 0.5 * (1.0 + f64::from((PI * fraction) as f32).cos() as f32);
+            return f64::from(from as f32 * ((1.0 - self.alpha) as f32 * cosine + self.alpha as f32));
+        }
         let cosine = 0.5 * (1.0 + (PI * fraction).cos());
         from * ((1.0 - self.alpha) * cosine + self.alpha)
     }
@@ -96,14 +109,17 @@ impl Schedule for CosineDecay {
     }
 
     fn get_config(&self) -> Config {
-        object([
+        let narrow_cosine = self.narrow_cosine.then(|| ("narrow_cosine".to_owned(), true.into()));
+        let mut config = object([
             ("initial_learning_rate", number(self.initial_learning_rate)),
             ("decay_steps", self.decay_steps.into()),
             ("alpha", number(self.alpha)),
             ("name", self.name.clone().into()),
             ("warmup_target", self.warmup_target.map_or(Value::Null, number)),
             ("warmup_steps", self.warmup_steps.into()),
-        ])
+        ]);
+        config.extend(narrow_cosine);
+        config
     }
 
     fn validate(&self) -> Result<()> {

@@ -65,12 +65,13 @@ impl Taken {
             let (slots, average) = arrays.split_at_mut(each - blend.is_some() as usize);
             let mut slots = slots.iter_mut().map(Update::array);
             let Some(value) = slots.next() else { continue };
-            items.push(Item { value, slots: slots.collect(), update: &target.update, group: target.group });
+            let (group, kept) = (target.group, steps[target.group].kept);
+            items.push(Item { value, slots: slots.collect(), update: &target.update, group, kept });
             if let [average] = average {
                 averages.push(average.array());
             }
         }
-        decay::decay(steps, &mut items)?;
+        decay::decay(rule, &mut items)?;
         rule.update(steps, &mut items)?;
         if let Some(blend) = blend {
             for (item, average) in items.iter_mut().zip(averages) {

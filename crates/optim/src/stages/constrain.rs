@@ -46,11 +46,12 @@ pub(crate) fn update_copies(
                 let own = arrays.len() - blend.is_some() as usize;
                 let (value, slots) = arrays[..own].split_first_mut()?;
                 let &Target { ref update, group, .. } = in_round.remove(entry)?;
-                Some(Item { value, slots: slots.iter_mut().collect(), update, group })
+                let kept = steps[group].kept;
+                Some(Item { value, slots: slots.iter_mut().collect(), update, group, kept })
             })
             .collect();
         let mut own: SmallVec<[Step<'_>; 1]> = steps.iter().cloned().collect();
-        decay::decay(&own, &mut items)?;
+        decay::decay(rule, &mut items)?;
         rule.update(&mut own, &mut items)?;
         drop(items);
         if round == 0 {

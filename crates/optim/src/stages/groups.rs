@@ -206,6 +206,24 @@ impl Groups {
         Ok(())
     }
 
+    /// Which groups are frozen.
+    pub(crate) fn frozen(&self) -> Vec<bool> {
+        self.groups.iter().map(|group| group.frozen).collect()
+    }
+
+    /// Freezes and thaws groups as [`frozen`](Groups::frozen) said.
+    pub(crate) fn set_frozen(&mut self, frozen: &[bool]) {
+        for (group, &frozen) in self.groups.iter_mut().zip(frozen) {
+            group.frozen = frozen;
+        }
+    }
+
+    /// The hyperparameters of groups, with the groups' numbers.
+    pub(crate) fn hypers(&self) -> impl Iterator<Item = (usize, &NamedHyper)> {
+        let groups = self.groups.iter().enumerate();
+        groups.flat_map(|(i, group)| group.hypers.iter().map(move |(_, hyper)| (i, hyper)))
+    }
+
     /// The groups that a config can hold.
     pub(crate) fn to_json(&self) -> Vec<Value> {
         let given = |group: &Checked| Group { frozen: group.frozen, ..group.given.clone() }.to_json();

@@ -87,7 +87,9 @@ fn unknown_keys_and_wrong_values_are_errors() {
             for key in config.keys() {
                 let mut wrong = config.clone();
                 wrong.insert(key.clone(), json!({"a": [1]}));
-                assert!(Optimizer::from_config(&class_name, &wrong).is_err(), "{class_name}: {key}");
+                let error = Optimizer::from_config(&class_name, &wrong).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Config, "{class_name}: {key}");
+                assert!(error.to_string().contains(&format!("`{key}`")), "{key}: {error}");
             }
         }
     }

@@ -2,6 +2,7 @@
 use slalom_array::{Array, DType, ErrorKind, Result};
 use slalom_autograd::Tensor;
 use slalom_optim::rules::{Adam, Sgd};
+use slalom_optim::schedules::ReduceOnPlateau;
 use slalom_optim::{Group, Optimizer};
 use slalom_variable::Variable;
 
@@ -51,6 +52,24 @@ fn groups_are_optimizers_of_their_own() -> Result<()> {
         kernels.apply_gradients([kernel])?;
     }
     assert_eq!(bits(&[together.table, together.kernel]), bits(&[apart.table, apart.kernel]));
+    Ok(())
+}
+
+/// A metric reaches the schedules of groups too, and what they remember is among the weights.
+#[test]
+fn schedules_of_groups_take_notice_of_metrics() -> Result<()> {
+    let [x, y] = ["x", "y"].map(|name| Variable::new(0.0f64).named(name));
+    let plateau = ReduceOnPlateau::new(1.0).patience(0).factor(0.5);
+    let mut opt =
+        Optimizer::new(Sgd::new(1.0))?.group(Group::matching("y").hyper("learning_rate", plateau))?;
+    let steps = [(1.0, [-1.0, -1.0]), (1.0, [-2.0, -1.5]), (1.0, [-3.0, -1.75])];
+    for (metric, expected) in steps {
+        opt.observe(metric)?;
+        opt.minimize(|| &x + &y, [&x, &y])?;
+        assert_eq!([x.value().item()?, y.value().item()?], expected);
+    }
+    let state = opt.state([&x, &y])?;
+    assert!(state.arrays.keys().any(|name| name.starts_with("schedules/groups/0/learning_rate/")));
     Ok(())
 }
 

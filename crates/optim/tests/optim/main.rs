@@ -1,0 +1,19 @@
+//! The optimizer: a module for each theme, in one program, which is faster to build than many.
+mod common;
+mod config;
+mod constraints;
+mod driver;
+mod groups;
+mod keras_configs;
+mod minimize;
+mod missing;
+mod own_rules;
+mod refusals;
+mod registry;
+mod schedules;
+mod searches;
+mod single_rules;
+mod stages;
+mod sums;
+mod user_stages;
+mod weight_decay;
