@@ -51,7 +51,7 @@ fn sizes() -> impl Strategy<Value = (Vec<usize>, usize, usize)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.min(64), ..ProptestConfig::default() })]
 
     #[test]
     fn solutions_solve_and_inverses_invert((batch, n, m) in sizes(), seed in any::<u64>()) {
