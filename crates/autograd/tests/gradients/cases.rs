@@ -26,6 +26,12 @@ impl Random {
         self.elements.take().map_or(small, |elements| (elements / others.max(1)).max(1))
     }
 
+    /// A length of `1..=small`; where inputs are to be large, of `1..=large`.
+    pub(crate) fn side(&mut self, small: usize, large: usize) -> usize {
+        let most = if self.elements.is_some() { large } else { small };
+        1 + self.below(most)
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
