@@ -55,7 +55,8 @@ impl Case {
     fn convolution(random: &mut Random, number: usize, depthwise: bool) -> Vec<Tensor> {
         let case = Case::new(number);
         let x = case.input(random, number, ANY);
-        let (channels, outer) = (x.shape()[x.rank() - 1], 1 + random.below(2));
+        let channels = x.shape()[x.rank() - 1];
+        let outer = random.side(2, (20_000 / channels.max(1)).clamp(2, 40));
         let ends = match depthwise {
             true => [channels, outer],
             false => [channels / case.groups, outer * case.groups],

@@ -347,7 +347,7 @@ fn reductions() -> Vec<Row> {
 /// `[..., m, k]` and `[..., k, n]`, with leading axes that broadcast.
 fn factors(random: &mut Random, number: usize) -> Vec<Tensor> {
     const ANY: Domain = Between(-1.0, 1.0);
-    let [mut m, mut k, mut n] = [1 + random.below(3), 1 + random.below(3), 1 + random.below(2)];
+    let [mut m, mut k, mut n] = [random.side(3, 40), random.side(3, 8), random.side(2, 40)];
     // One side is long, or all are.
     match number % 4 {
         0 => m = random.length(3, k),
@@ -372,7 +372,7 @@ fn factors(random: &mut Random, number: usize) -> Vec<Tensor> {
 /// `[..., k]`, `[k, n]` and, in even cases, `[n]`.
 fn layer(random: &mut Random, number: usize) -> Vec<Tensor> {
     const ANY: Domain = Between(-1.0, 1.0);
-    let (mut k, mut n) = (1 + random.below(3), 1 + random.below(3));
+    let (mut k, mut n) = (random.side(3, 40), random.side(3, 40));
     let mut rows: Vec<usize> = (0..number % 4).map(|_| 1 + random.below(2)).collect();
     match number % 4 {
         0 => k = random.length(3, n),
