@@ -26,10 +26,10 @@ impl Random {
         self.elements.take().map_or(small, |elements| (elements / others.max(1)).max(1))
     }
 
-    /// A length of `1..=small`; where inputs are to be large, of `1..=large`.
+    /// A length of `1..=small`; where inputs are to be large, one of more than half of `large`.
     pub(crate) fn side(&mut self, small: usize, large: usize) -> usize {
-        let most = if self.elements.is_some() { large } else { small };
-        1 + self.below(most)
+        let (least, most) = if self.elements.is_some() { (large / 2, large) } else { (0, small) };
+        least + 1 + self.below(most - least)
     }
 
     pub(crate) fn next(&mut self) -> u64 {

@@ -56,7 +56,7 @@ impl Case {
         let case = Case::new(number);
         let x = case.input(random, number, ANY);
         let channels = x.shape()[x.rank() - 1];
-        let outer = random.side(2, (20_000 / channels.max(1)).clamp(2, 40));
+        let outer = random.side(2, (20_000 / channels.max(1)).clamp(2, 300));
         let ends = match depthwise {
             true => [channels, outer],
             false => [channels / case.groups, outer * case.groups],

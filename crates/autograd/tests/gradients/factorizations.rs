@@ -7,7 +7,7 @@ use slalom_array::Result;
 use slalom_autograd::{Tensor, concat};
 
 fn invertible(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let n = if number == 1 { 0 } else { 1 + random.below(3) };
+    let n = if number == 1 { 0 } else { random.side(3, 8) };
     let batch = batch(random, number, n * n);
     vec![near(random, &batch, [n, n], 1.5, 0.5)]
 }
@@ -15,13 +15,8 @@ fn invertible(random: &mut Random, number: usize) -> Vec<Tensor> {
 /// No batch, an empty one for one case, or one of so many elements as inputs are to have.
 fn some(random: &mut Random, number: usize, elements: usize) -> Vec<usize> {
     match random.length(1, elements) {
-        1 => {
-            if number == 2 {
-                vec![0]
-            } else {
-                vec![]
-            }
-        }
+        _ if number == 2 => vec![0],
+        1 => vec![],
         long => vec![long],
     }
 }
@@ -42,7 +37,7 @@ fn overdetermined(random: &mut Random, number: usize) -> Vec<Tensor> {
 
 /// The eigenvalues differ, and the upper triangle is not read.
 fn symmetric(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let n = if number == 1 { 0 } else { 1 + random.below(3) };
+    let n = if number == 1 { 0 } else { random.side(3, 8) };
     let batch = some(random, number, n * n);
     vec![near(random, &batch, [n, n], -2.0, 2.0)]
 }

@@ -31,7 +31,7 @@ pub(crate) fn near(
 
 /// A matrix, and a right-hand side; the leading axes broadcast.
 pub(crate) fn system(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let (n, k) = (1 + random.below(2), 1 + random.below(2));
+    let (n, k) = (random.side(2, 8), random.side(2, 8));
     let batch = batch(random, number, n * n);
     let right: &[usize] = [&batch[..], &[]][number % 2];
     let b = Between(-1.0, 1.0).tensor(random, &[right, &[n, k]].concat());

@@ -67,6 +67,6 @@ fn the_same_bits_at_any_number_of_threads() {
                 assert!(*result == results[0], "{} {}: {threads} threads", row.name, shapes.join(" "));
             }
         }
-        assert!(largest >= SIZES[3] - 17, "{}: the largest input has {largest} elements", row.name);
+        assert!(largest > 1 << 15, "{}: the largest input has {largest} elements", row.name);
     }
 }

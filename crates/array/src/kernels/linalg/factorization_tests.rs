@@ -177,6 +177,12 @@ fn degenerate_matrices() {
         let [s, ..] = svd(&tiny, false).unwrap();
         let s: Vec<f64> = s.to_vec::<f64>().unwrap().iter().map(|s| s / size).collect();
         assert!((s[0] - 45f64.sqrt()).abs() < 1e-14 && (s[1] - 5f64.sqrt()).abs() < 1e-14, "{s:?}");
+        let tiny = Array::from_vec([2, 2], vec![2.0 * size, 0.0, size, 2.0 * size]).unwrap();
+        let values: Vec<f64> =
+            eigvalsh(&tiny).unwrap().to_vec::<f64>().unwrap().iter().map(|x| x / size).collect();
+        assert!((values[0] - 1.0).abs() < 1e-14 && (values[1] - 3.0).abs() < 1e-14, "{values:?}");
+        let [_, r] = qr(&tiny, false).unwrap();
+        assert!((r.to_vec::<f64>().unwrap()[0] / size + 5f64.sqrt()).abs() < 1e-14);
     }
 }
 

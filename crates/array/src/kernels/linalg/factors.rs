@@ -114,7 +114,7 @@ pub(super) fn cholesky(a: &[f64], n: usize, l: &mut [f64]) -> bool {
 
 /// `a = q r` for an `m x n` matrix, where `q` is `m x k` and `r`, on zeros, `k x n`.
 pub(super) fn qr(a: &[f64], (m, n): (usize, usize), q: &mut [f64], r: &mut [f64]) {
-    let k = if m == 0 { 0 } else { q.len() / m };
+    let k = q.len().checked_div(m).unwrap_or(0);
     let mut factors = of_rows(a, m, n);
     let mut orthogonal: Mat<f64> = Mat::identity(m, k);
     let reflections = m.min(n);
@@ -144,6 +144,16 @@ pub(super) fn qr(a: &[f64], (m, n): (usize, usize), q: &mut [f64], r: &mut [f64]
     }
 }
 
+/// A matrix divided by a power of two, and that number: the largest element is then of size 1 to 2, so that its square
+/// neither overflows nor underflows.
+fn scaled(a: &[f64], m: usize, n: usize) -> (Mat<f64>, f64) {
+    const EXPONENT: u64 = 0x7ff << 52;
+    let most = a.iter().fold(f64::MIN_POSITIVE, |most, x| most.max(x.abs()));
+    let scale = f64::from_bits(most.to_bits() & EXPONENT);
+    let a = MatRef::from_row_major_slice(a, m, n);
+    (Mat::from_fn(m, n, |i, j| a[(i, j)] / scale), scale)
+}
+
 /// The eigenvalues of a symmetric matrix in ascending order, and its eigenvectors as columns of `vectors`, if they are
 /// asked for; `false`, if the iteration does not converge. Only the lower triangle is read.
 pub(super) fn eigh(a: &[f64], n: usize, values: &mut [f64], vectors: Option<&mut [f64]>) -> bool {
@@ -151,16 +161,18 @@ pub(super) fn eigh(a: &[f64], n: usize, values: &mut [f64], vectors: Option<&mut
         return true;
     }
     let compute = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
+    let (a, scale) = scaled(a, n, n);
     let mut columns: Option<Mat<f64>> = vectors.is_some().then(|| Mat::zeros(n, n));
     let scratch = evd::self_adjoint_evd_scratch::<f64>(n, compute, Par::Seq, Spec::default());
     let done = evd::self_adjoint_evd(
-        MatRef::from_row_major_slice(a, n, n),
+        a.as_ref(),
         DiagMut::from_slice_mut(values),
         columns.as_mut().map(Mat::as_mut),
         Par::Seq,
         MemStack::new(&mut MemBuffer::new(scratch)),
         Spec::default(),
     );
+    values.iter_mut().for_each(|value| *value *= scale);
     if let (Some(vectors), Some(columns)) = (vectors, &columns) {
         to_rows(columns, vectors);
     }
@@ -170,7 +182,7 @@ pub(super) fn eigh(a: &[f64], n: usize, values: &mut [f64], vectors: Option<&mut
 /// The singular values of an `m x n` matrix in descending order, and as many left and right singular vectors, as columns,
 /// as `u` and `v` have room for: `min(m, n)` or all; `false`, if the iteration does not converge.
 pub(super) fn svd(a: &[f64], (m, n): (usize, usize), s: &mut [f64], u: &mut [f64], v: &mut [f64]) -> bool {
-    let columns = |vectors: &[f64], rows: usize| if rows == 0 { 0 } else { vectors.len() / rows };
+    let columns = |vectors: &[f64], rows: usize| vectors.len().checked_div(rows).unwrap_or(0);
     let mut left: Mat<f64> = Mat::identity(m, columns(u, m));
     let mut right: Mat<f64> = Mat::identity(n, columns(v, n));
     let compute = |vectors: &Mat<f64>| match vectors.ncols() > s.len() {
@@ -179,10 +191,11 @@ pub(super) fn svd(a: &[f64], (m, n): (usize, usize), s: &mut [f64], u: &mut [f64
     };
     let mut done = true;
     if !s.is_empty() {
+        let (a, scale) = scaled(a, m, n);
         let scratch =
             svd_factor::svd_scratch::<f64>(m, n, compute(&left), compute(&right), Par::Seq, Spec::default());
         let result = svd_factor::svd(
-            MatRef::from_row_major_slice(a, m, n),
+            a.as_ref(),
             DiagMut::from_slice_mut(s),
             Some(left.as_mut()),
             Some(right.as_mut()),
@@ -191,6 +204,7 @@ pub(super) fn svd(a: &[f64], (m, n): (usize, usize), s: &mut [f64], u: &mut [f64
             Spec::default(),
         );
         done = result.is_ok();
+        s.iter_mut().for_each(|s| *s *= scale);
     }
     to_rows(&left, u);
     to_rows(&right, v);
