@@ -83,7 +83,7 @@ fn matrix(random: &mut Random, number: usize) -> Vec<Tensor> {
     // Many matrices, or a high one.
     match random.length(1, m * n) {
         1 => {}
-        long if number % 2 == 0 => batch = vec![long],
+        long if number.is_multiple_of(2) => batch = vec![long],
         long => m *= long,
     }
     let shape = [&batch[..], &[m, n]].concat();
