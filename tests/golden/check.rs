@@ -86,5 +86,11 @@ pub(crate) fn all() -> Outcome {
     for name in NOT_BUILT.iter().flat_map(|row| row.1) {
         check(&format!("{name} is listed as not built"), !expression::knows(name) && !layers::knows(name));
     }
+    for name in expression::FACTORIZATIONS {
+        check(
+            &format!("{name} is built with its feature"),
+            expression::knows(name) == cfg!(feature = "linalg"),
+        );
+    }
     outcome
 }

@@ -1,6 +1,6 @@
 //! `ops_grad.json`: values and gradients of ops.
 use crate::expression::syntax::{Expr, needs, parse};
-use crate::expression::{Names, Object, evaluate};
+use crate::expression::{Names, Object, evaluate, not_built};
 use crate::runner::{Case, Failure};
 use crate::tensors::{compare, compare_gradient, tensor};
 use serde_json::Value;
@@ -9,6 +9,7 @@ use slalom_autograd::{Gradient, GradientOptions, GradientTape, Tensor};
 pub(crate) fn requires(case: &Case<'_>) -> Result<Vec<String>, Failure> {
     let mut required = vec![case.fields.str("op")?.to_owned()];
     needs(&parse(case.fields.str("tf")?)?, &mut required);
+    required.extend(not_built(&required));
     Ok(required)
 }
 

@@ -245,7 +245,7 @@ pub trait Float:
         trig::cos(self)
     }
 
-    /// The tangent of an angle in radians.
+    /// The tangent of an angle in radians; within 4 ulp in f32.
     #[inline(always)]
     fn tan(self) -> Self {
         trig::tan(self)

@@ -10,7 +10,7 @@ const MAX_ULP: f64 = 3.0;
 
 /// The documented bound in f32.
 fn max_ulp(function: &Function) -> f64 {
-    if ["ndtr", "gelu"].contains(&function.name) { 4.0 } else { MAX_ULP }
+    if ["ndtr", "gelu", "tan"].contains(&function.name) { 4.0 } else { MAX_ULP }
 }
 
 fn worst_f32(function: &Function, x: &[f32]) -> (f64, f32) {
@@ -32,7 +32,10 @@ fn f32_over_all_bit_patterns() {
 #[test]
 #[ignore = "takes about an hour: scripts/every-float"]
 fn f32_over_every_bit_pattern() {
-    for function in FUNCTIONS {
+    let names = std::env::var("SLALOM_FUNCTIONS").unwrap_or_default();
+    let wanted = |name| names.is_empty() || names.split(' ').any(|wanted| wanted == name);
+    let mut failed = Vec::new();
+    for function in FUNCTIONS.iter().filter(|function| wanted(function.name)) {
         let (mut worst, mut at) = (0.0, 0.0);
         for high in 0..1 << 12 {
             let x: Vec<f32> = (0..1 << 20).map(|low| f32::from_bits(high << 20 | low)).collect();
@@ -42,8 +45,11 @@ fn f32_over_every_bit_pattern() {
             }
         }
         println!("{:10} {worst:.3} ulp at {at:e}", function.name);
-        assert!(worst <= max_ulp(function), "{}({at:e}): {worst} ulp", function.name);
+        if worst > max_ulp(function) {
+            failed.push(function.name);
+        }
     }
+    assert!(failed.is_empty(), "more than documented: {failed:?}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Linear algebra where gradients do not exist, are not unique or lose digits.
+#![cfg(feature = "linalg")]
 use slalom_array::{DType, ErrorKind, Result};
 use slalom_autograd::{GradientTape, Tensor};
 

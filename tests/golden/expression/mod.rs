@@ -5,6 +5,7 @@ mod object;
 pub(crate) mod syntax;
 
 use crate::runner::Failure;
+pub(crate) use functions::{FACTORIZATIONS, not_built};
 use object::Arguments;
 pub(crate) use object::Object;
 use slalom_array::DType;

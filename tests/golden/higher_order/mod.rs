@@ -2,7 +2,7 @@
 mod semantics;
 
 use crate::expression::syntax::{Expr, needs, parse};
-use crate::expression::{self, Names, Object};
+use crate::expression::{self, Names, Object, not_built};
 use crate::runner::{Case, Failure};
 use crate::tensors::{compare, tensor};
 use serde_json::Value;
@@ -15,6 +15,7 @@ pub(crate) fn requires(case: &Case<'_>) -> Result<Vec<String>, Failure> {
     if let Some(f) = case.fields.optional("f").and_then(Value::as_str) {
         needs(&parse(f)?, &mut required);
     }
+    required.extend(not_built(&required));
     Ok(required)
 }
 

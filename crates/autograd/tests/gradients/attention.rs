@@ -19,7 +19,20 @@ pub(crate) fn rows() -> Vec<Row> {
 
 /// Queries, keys, values and, in even cases, a mask.
 fn operands(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let [batch, mut t, s, heads, d, e] = [2, 3, 3, 2, 2, 2].map(|most| 1 + random.below(most));
+    // Batch, queries, keys, heads and depth: one of them is long, or all are.
+    let mut lengths = [2, 3, 3, 2, 2].map(|most| 1 + random.below(most));
+    let e = random.side(2, 20);
+    match number % 6 {
+        5 => {
+            let side = (random.length(1, 1) as f64).powf(0.25) as usize;
+            lengths = lengths.map(|length| length.max(side));
+        }
+        axis => {
+            lengths[axis] = 1;
+            lengths[axis] = random.length(3, lengths.iter().product());
+        }
+    }
+    let [batch, mut t, s, heads, d] = lengths;
     if number == 1 {
         t = 0;
     }

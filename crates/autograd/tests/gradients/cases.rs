@@ -26,6 +26,12 @@ impl Random {
         self.elements.take().map_or(small, |elements| (elements / others.max(1)).max(1))
     }
 
+    /// A length of `1..=small`; where inputs are to be large, one of more than half of `large`.
+    pub(crate) fn side(&mut self, small: usize, large: usize) -> usize {
+        let (least, most) = if self.elements.is_some() { (large / 2, large) } else { (0, small) };
+        least + 1 + self.below(most - least)
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;

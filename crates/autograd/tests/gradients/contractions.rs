@@ -22,14 +22,40 @@ const EQUATIONS: [(&str, &[&[usize]]); 12] = [
     ("ab,ab->b", &[&[2, 3], &[2, 3]]),
 ];
 
+/// Operands of the case's equation; one of its letters may have a long axis.
 fn operands(random: &mut Random, number: usize) -> Vec<Tensor> {
-    EQUATIONS[number % EQUATIONS.len()].1.iter().map(|shape| ANY.tensor(random, shape)).collect()
+    let (equation, shapes) = EQUATIONS[number % EQUATIONS.len()];
+    let mut shapes: Vec<Vec<usize>> = shapes.iter().map(|shape| shape.to_vec()).collect();
+    let terms: Vec<Vec<char>> = equation
+        .split("->")
+        .next()
+        .unwrap()
+        .split(',')
+        .map(|term| term.replace('.', "").chars().collect())
+        .collect();
+    // Of the largest operand, which is the one that has about as many elements as are asked for.
+    let at = (0..shapes.len()).max_by_key(|&i| shapes[i].iter().product::<usize>()).unwrap();
+    let letter = terms[at][random.below(terms[at].len())];
+    let times =
+        equation.split("->").flat_map(|side| side.split(',')).map(|term| term.matches(letter).count()).max();
+    let factor = random.length(1, shapes[at].iter().product());
+    let factor = if times == Some(1) { factor } else { factor.isqrt() };
+    for (shape, term) in shapes.iter_mut().zip(&terms) {
+        let outer = shape.len() - term.len();
+        (0..term.len()).filter(|&i| term[i] == letter).for_each(|i| shape[outer + i] *= factor);
+    }
+    shapes.iter().map(|shape| ANY.tensor(random, shape)).collect()
 }
 
 /// Two tensors of which the last two axes of the first are as long as the first two of the second.
 fn chained(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let [i, j, mut k, l] =
+    let [mut i, mut j, mut k, mut l] =
         [1 + random.below(2), 1 + random.below(2), 1 + random.below(2), 1 + random.below(2)];
+    match number / 3 % 3 {
+        0 => i = random.length(2, j * k),
+        1 => j = random.length(2, i * k),
+        _ => l = random.length(2, j * k),
+    }
     if number == 1 {
         k = 0;
     }
@@ -38,19 +64,29 @@ fn chained(random: &mut Random, number: usize) -> Vec<Tensor> {
 
 /// Leading axes that broadcast, and given last ones.
 fn batched(random: &mut Random, last: [&[usize]; 2]) -> Vec<Tensor> {
-    let batch: &[usize] = [&[][..], &[2], &[2, 1], &[1, 2]][random.below(4)];
-    let mut draw = |own: &[usize]| {
-        let lead = narrowed(random, batch);
-        ANY.tensor(random, &[&lead, own].concat())
+    let mut batch = [&[][..], &[2], &[2, 1], &[1, 2]][random.below(4)].to_vec();
+    let long = random.length(1, last[0].iter().product());
+    if long > 1 {
+        batch = vec![long];
+    }
+    let leads = match random.below(3) {
+        0 => [narrowed(random, &batch), batch],
+        _ => [batch.clone(), narrowed(random, &batch)],
     };
-    vec![draw(last[0]), draw(last[1])]
+    leads.iter().zip(last).map(|(lead, own)| ANY.tensor(random, &[lead, own].concat())).collect()
 }
 
 /// One or more matrices.
 fn matrix(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let (m, n) = if number == 1 { (0, 2) } else { (1 + random.below(3), 1 + random.below(3)) };
-    let batch: &[usize] = [&[][..], &[2], &[0], &[1, 2]][if number < 4 { number } else { number % 2 }];
-    let shape = [batch, &[m, n]].concat();
+    let (mut m, n) = if number == 1 { (0, 2) } else { (1 + random.below(3), 1 + random.below(3)) };
+    let mut batch = [&[][..], &[2], &[0], &[1, 2]][if number < 4 { number } else { number % 2 }].to_vec();
+    // Many matrices, or a high one.
+    match random.length(1, m * n) {
+        1 => {}
+        long if number.is_multiple_of(2) => batch = vec![long],
+        long => m *= long,
+    }
+    let shape = [&batch[..], &[m, n]].concat();
     vec![ANY.tensor(random, &shape)]
 }
 

@@ -41,9 +41,13 @@ impl Case {
     }
 
     fn input(&self, random: &mut Random, number: usize, domain: Domain) -> Tensor {
-        let one = [self.lengths(random), vec![self.groups * (1 + number % 2)]].concat();
-        let batch = if number == 1 { 0 } else { random.length(1, one.iter().product()) };
-        let shape = [vec![batch], one].concat();
+        let mut shape = [vec![1], self.lengths(random), vec![self.groups * (1 + number % 2)]].concat();
+        // The batch, the first spatial axis or the channels may be long.
+        let axis = [0, 1, shape.len() - 1][number % 3];
+        shape[axis] *= random.length(1, shape.iter().product());
+        if number == 1 {
+            shape[0] = 0;
+        }
         domain.tensor(random, &shape)
     }
 
@@ -51,7 +55,8 @@ impl Case {
     fn convolution(random: &mut Random, number: usize, depthwise: bool) -> Vec<Tensor> {
         let case = Case::new(number);
         let x = case.input(random, number, ANY);
-        let (channels, outer) = (x.shape()[x.rank() - 1], 1 + random.below(2));
+        let channels = x.shape()[x.rank() - 1];
+        let outer = random.side(2, (20_000 / channels.max(1)).clamp(2, 300));
         let ends = match depthwise {
             true => [channels, outer],
             false => [channels / case.groups, outer * case.groups],

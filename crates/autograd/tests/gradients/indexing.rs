@@ -21,18 +21,28 @@ fn shuffled(random: &mut Random, n: usize) -> Vec<i64> {
     order
 }
 
-/// Something with at least one axis, and up to three tuples of indices into one axis or two.
+/// Something with at least one axis, and tuples of indices into one axis or two: up to three, or many of many.
 fn picked(random: &mut Random, number: usize) -> Vec<Tensor> {
     let own = if number == 1 { vec![2, 0] } else { shape(random, number, 1..=4) };
     let depth = if own.contains(&0) { 1 } else { 1 + number % own.len().min(2) };
-    let count = random.below(4);
+    let places = own[..depth].iter().product::<usize>();
+    let count = random.below(places.clamp(4, 50_000));
     vec![ANY.tensor(random, &own), tuples(random, &own[..depth], count)]
+}
+
+/// Something with at least one axis, and up to three indices into the first.
+fn few(random: &mut Random, number: usize) -> Vec<Tensor> {
+    let own = if number == 1 { vec![2, 0] } else { shape(random, number, 1..=4) };
+    let count = random.below(4);
+    vec![ANY.tensor(random, &own), tuples(random, &own[..1], count)]
 }
 
 /// A batch of two, and indices for each part of it.
 fn batches(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let own = [2, 1 + random.below(2), 1 + random.below(2)];
-    let (n, count) = (own[1 + number % 2], random.below(3));
+    let mut own = [2, 1 + random.below(2), 1 + random.below(2)];
+    let at = 1 + number % 2;
+    own[at] = random.length(2, own[0] * own[3 - at]);
+    let (n, count) = (own[at], random.below(own[at].max(3)));
     let indices: Vec<i64> = (0..2 * count).map(|_| random.below(n) as i64).collect();
     vec![ANY.tensor(random, &own), Tensor::from_vec([2, count], indices).unwrap()]
 }
@@ -41,14 +51,20 @@ fn batches(random: &mut Random, number: usize) -> Vec<Tensor> {
 fn lines(random: &mut Random, number: usize) -> Vec<Tensor> {
     let own = if number == 1 { vec![2, 0] } else { shape(random, number, 1..=4) };
     let (at, mut places) = (number % own.len(), own.clone());
-    places[at] = if own[at] == 0 { 0 } else { 1 + random.below(2) };
+    places[at] = if own[at] == 0 { 0 } else { random.side(2, own[at]) };
     let indices = (0..places.iter().product()).map(|_| random.below(own[at]) as i32).collect();
     vec![ANY.tensor(random, &own), Tensor::from_vec(places, indices).unwrap()]
 }
 
 /// A target of rows, tuples of indices, and an update for each.
 fn updates(random: &mut Random, number: usize, domain: Domain, different: bool) -> Vec<Tensor> {
-    let (n, width, count) = (3, number % 3, random.below(4));
+    // Many rows, or wide ones.
+    let (mut n, mut width) = (3, number % 3);
+    match number % 2 {
+        0 => n = 2 + random.length(1, width),
+        _ => width *= random.length(1, 3 * width),
+    }
+    let count = random.below(n + 1);
     let indices = match different {
         true => shuffled(random, n)[..count].to_vec(),
         false => (0..count).map(|_| random.below(n) as i64).collect(),
@@ -60,7 +76,12 @@ fn updates(random: &mut Random, number: usize, domain: Domain, different: bool) 
 
 /// Rows, and the number of the segment of each: in order, or below 3 and -1 sometimes.
 fn segments(random: &mut Random, number: usize, domain: Domain, sorted: bool) -> Vec<Tensor> {
-    let (count, width) = (if number == 1 { 0 } else { 1 + random.below(4) }, 1 + number % 2);
+    // Many rows, or wide ones.
+    let (mut count, mut width) = (if number == 1 { 0 } else { 1 + random.below(4) }, 1 + number % 2);
+    match number % 3 {
+        0 => width *= random.length(1, count * width),
+        _ => count *= random.length(1, count * width),
+    }
     let mut ids: Vec<i64> = (0..count).map(|_| random.below(4) as i64 - i64::from(!sorted)).collect();
     if sorted {
         ids.sort_unstable();
@@ -86,7 +107,7 @@ fn picking() -> Vec<Row> {
             let mask = Tensor::from_vec([places.len()], places)?;
             x[0].square().boolean_mask(mask, at as isize)
         }),
-        drawn("one_hot", picked, |x, _| {
+        drawn("one_hot", few, |x, _| {
             let rows = x[0].square().reshape([x[0].shape()[0], x[0].len() / x[0].shape()[0].max(1)])?;
             x[1].reshape([x[1].len()])?.one_hot(x[0].shape()[0], DType::F64)?.matmul(rows)
         }),
@@ -128,7 +149,9 @@ fn placing() -> Vec<Row> {
         drawn(
             "dynamic_stitch",
             |random, number| {
-                let (order, width) = (shuffled(random, 4), number % 3);
+                let width = number % 3;
+                let rows = 3 + random.length(1, width);
+                let order = shuffled(random, rows);
                 let (a, b) = order.split_at(1 + number % 3);
                 let ids = [a, b].map(|ids| Tensor::from_vec([ids.len()], ids.to_vec()).unwrap());
                 let data = [a, b].map(|ids| ANY.tensor(random, &[ids.len(), width]));

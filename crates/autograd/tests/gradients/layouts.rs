@@ -22,7 +22,8 @@ fn sequences(random: &mut Random, number: usize) -> Vec<Tensor> {
 
 /// An image of blocks of two by two, as pixels or as channels.
 fn blocks(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let [n, h, w] = [usize::from(number != 1), 1 + random.below(2), 1];
+    let [mut n, h, w] = [usize::from(number != 1), 1 + random.below(2), 1];
+    n *= random.length(1, 4 * h);
     let own = if number.is_multiple_of(2) { [n, h, w, 4] } else { [n, 2 * h, 2 * w, 1] };
     vec![ANY.tensor(random, &own)]
 }
@@ -56,7 +57,7 @@ pub(crate) fn layouts() -> Vec<Row> {
         drawn(
             "meshgrid",
             |random, number| {
-                let lengths = [usize::from(number != 1) * 2, 3];
+                let lengths = [usize::from(number != 1) * (1 + random.length(1, 3)), 3];
                 lengths.into_iter().map(|n| ANY.tensor(random, &[n])).collect()
             },
             |x, n| {

@@ -1,108 +1,46 @@
-//! Linear algebra, at matrices of small condition.
+//! Triangular systems, at matrices of small condition.
 use crate::cases::Domain::{self, Between};
 use crate::cases::Random;
 use crate::table::{Row, drawn};
-use slalom_array::{DType, Result};
-use slalom_autograd::{Tensor, concat};
+use slalom_array::DType;
+use slalom_autograd::Tensor;
 
 const SMALL: Domain = Between(-0.4, 0.4);
 
-/// An empty batch, a batch, or none.
-fn batch(number: usize) -> &'static [usize] {
-    [&[][..], &[], &[0], &[2], &[1, 2]][if number < 3 { number } else { number % 5 }]
+/// An empty batch, a batch, or none, of matrices of so many elements; a batch if inputs are to be large.
+pub(crate) fn batch(random: &mut Random, number: usize, elements: usize) -> Vec<usize> {
+    match random.length(1, elements) {
+        1 => [&[][..], &[], &[0], &[2], &[1, 2]][if number < 3 { number } else { number % 5 }].to_vec(),
+        long => vec![long],
+    }
 }
 
 /// `m x n` matrices near one with the diagonal `first, first + step, ..`.
-fn near(random: &mut Random, batch: &[usize], [m, n]: [usize; 2], first: f64, step: f64) -> Tensor {
+pub(crate) fn near(
+    random: &mut Random,
+    batch: &[usize],
+    [m, n]: [usize; 2],
+    first: f64,
+    step: f64,
+) -> Tensor {
     let noise = SMALL.tensor(random, &[batch, &[m, n]].concat());
     let diagonal = (0..m.min(n)).map(|i| first + step * i as f64).collect();
     let diagonal = Tensor::from_vec([m.min(n)], diagonal).unwrap();
     noise + Tensor::zeros([m, n], DType::F64).unwrap().set_diag(diagonal).unwrap()
 }
 
-fn invertible(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let n = if number == 1 { 0 } else { 1 + random.below(3) };
-    vec![near(random, batch(number), [n, n], 1.5, 0.5)]
-}
-
 /// A matrix, and a right-hand side; the leading axes broadcast.
-fn system(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let (n, k) = (1 + random.below(2), 1 + random.below(2));
-    let right: &[usize] = [batch(number), &[]][number % 2];
+pub(crate) fn system(random: &mut Random, number: usize) -> Vec<Tensor> {
+    let (n, k) = (random.side(2, 8), random.side(2, 8));
+    let batch = batch(random, number, n * n);
+    let right: &[usize] = [&batch[..], &[]][number % 2];
     let b = Between(-1.0, 1.0).tensor(random, &[right, &[n, k]].concat());
-    vec![near(random, batch(number), [n, n], 1.5, 0.5), b]
-}
-
-/// High, square and wide matrices with different singular values.
-fn oblong(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let side = [[3, 2], [0, 2], [2, 2], [2, 3], [1, 3], [3, 1], [2, 1]][number % 7];
-    vec![near(random, if number == 2 { &[0] } else { &[][..] }, side, 1.5, 1.5)]
-}
-
-/// A matrix `[m, n]` of full rank and a right-hand side `[m, k]`.
-fn overdetermined(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let a = oblong(random, number).remove(0);
-    let shape = [&a.shape()[..a.rank() - 1], &[2]].concat();
-    vec![a, Between(-1.0, 1.0).tensor(random, &shape)]
-}
-
-/// The eigenvalues differ, and the upper triangle is not read.
-fn symmetric(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let n = if number == 1 { 0 } else { 1 + random.below(3) };
-    vec![near(random, if number == 2 { &[0] } else { &[][..] }, [n, n], -2.0, 2.0)]
-}
-
-/// `x xᵀ`, positive definite.
-fn definite(x: &Tensor) -> Result<Tensor> {
-    x.matmul_transposed(x, false, true)
-}
-
-/// All elements of several tensors.
-fn all(tensors: &[&Tensor]) -> Result<Tensor> {
-    let flat = tensors.iter().map(|x| x.reshape([x.len()])).collect::<Result<Vec<_>>>()?;
-    concat(&flat, 0)
+    vec![near(random, &batch, [n, n], 1.5, 0.5), b]
 }
 
 pub(crate) fn table() -> Vec<Row> {
-    [systems(), decompositions()].into_iter().flatten().collect()
-}
-
-fn systems() -> Vec<Row> {
     vec![
-        drawn("det", invertible, |x, _| x[0].det()),
-        drawn("slogdet", invertible, |x, _| {
-            let (sign, log) = x[0].t()?.slogdet()?;
-            Ok(sign * log)
-        }),
-        drawn("logdet", invertible, |x, _| definite(&x[0])?.logdet()),
-        drawn("inv", invertible, |x, _| x[0].t()?.inv()),
-        drawn("solve", system, |x, n| x[0].solve(&x[1], n % 2 == 1)),
         drawn("triangular_solve", system, |x, n| x[0].triangular_solve(&x[1], n % 2 == 1, n % 3 == 1)),
-        drawn("cholesky", invertible, |x, _| definite(&x[0])?.cholesky()),
         drawn("cholesky_solve", system, |x, _| x[0].cholesky_solve(&x[1])),
-        drawn("expm", invertible, |x, n| (x[0].t()? * [0.5, -0.5, 0.3][n % 3]).expm()),
-        drawn("lstsq", overdetermined, |x, n| x[0].lstsq(&x[1], [0.0, 0.5][n % 2])),
-    ]
-}
-
-fn decompositions() -> Vec<Row> {
-    vec![
-        drawn("qr", oblong, |x, n| {
-            let [.., rows, columns] = x[0].shape()[..] else { unreachable!("a matrix") };
-            let (q, r) = x[0].qr(n % 2 == 0 && rows <= columns)?;
-            all(&[&q, &r])
-        }),
-        drawn("eigh", symmetric, |x, _| {
-            let (e, v) = x[0].eigh()?;
-            all(&[&e, &v.square()])
-        }),
-        drawn("eigvalsh", symmetric, |x, _| x[0].eigvalsh()),
-        drawn("svd", oblong, |x, n| {
-            let [.., rows, columns] = x[0].shape()[..] else { unreachable!("a matrix") };
-            let (s, u, v) = x[0].svd(n % 2 == 0 && rows.abs_diff(columns) <= 1)?;
-            all(&[&s, &u.square(), &v.square()])
-        }),
-        drawn("svdvals", oblong, |x, _| x[0].t()?.svdvals()),
-        drawn("pinv", oblong, |x, _| x[0].pinv(None)),
     ]
 }

@@ -4,6 +4,8 @@ mod cases;
 mod contractions;
 mod conv;
 mod dropout;
+#[cfg(feature = "linalg")]
+mod factorizations;
 mod forward;
 mod indexing;
 mod layouts;
@@ -19,7 +21,7 @@ use cases::Random;
 use slalom_array::{DType, Result};
 use slalom_autograd::{GradientCheck, GradientTape, Tensor, Trace, UnconnectedGradients};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use table::{CASES, Row, table};
 
 /// Ops without a gradient.
@@ -142,8 +144,14 @@ fn applied_ops(row: &Row) -> Result<Vec<&'static str>> {
 /// The names of all ops in the crate's source.
 fn declared_ops() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops")).unwrap() {
-        let path = file.unwrap().path();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops");
+    let built = |folder: &&PathBuf| cfg!(feature = "linalg") || !folder.ends_with("linalg");
+    let files = |folder: &PathBuf| std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    for path in [folder.clone(), folder.join("linalg")].iter().filter(built).flat_map(files) {
+        if path.is_dir() {
+            assert!(path.ends_with("linalg"), "{}: a folder that is not read", path.display());
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.starts_with("//")).collect();
         for (i, line) in lines.iter().enumerate() {

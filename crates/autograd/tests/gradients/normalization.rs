@@ -51,6 +51,7 @@ pub(crate) fn rows() -> Vec<Row> {
             "group_norm",
             |random, number| {
                 let mut own = shape(random, number, 2..=4);
+                own[0] *= own[1];
                 own[1] = [2, 4][number % 2];
                 [ANY.tensor(random, &own)].into_iter().chain(vectors(random, number, own[1])).collect()
             },

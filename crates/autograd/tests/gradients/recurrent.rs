@@ -28,7 +28,16 @@ pub(crate) fn rows() -> Vec<Row> {
 
 /// What inputs contribute to the gates, weights, and a bias and a state or two states.
 fn operands(random: &mut Random, number: usize, gates: usize, bias: bool) -> Vec<Tensor> {
-    let [mut steps, batch, n] = [3, 2, 2].map(|most| 1 + random.below(most));
+    let n = random.side(2, 40);
+    let [mut steps, mut batch] = [3, 2].map(|most| 1 + random.below(most));
+    match number % 3 {
+        0 => steps = random.length(3, batch * gates * n),
+        1 => batch = random.length(2, steps * gates * n),
+        _ => {
+            let side = random.length(1, gates * n).isqrt();
+            (steps, batch) = (steps.max(side), batch.max(side));
+        }
+    }
     if number == 1 {
         steps = 0;
     }

@@ -105,6 +105,8 @@ pub(crate) fn table() -> Vec<Row> {
         activations(),
         contractions::table(),
         linalg::table(),
+        #[cfg(feature = "linalg")]
+        crate::factorizations::table(),
         shapes(),
         parts(),
         layouts(),
@@ -345,7 +347,17 @@ fn reductions() -> Vec<Row> {
 /// `[..., m, k]` and `[..., k, n]`, with leading axes that broadcast.
 fn factors(random: &mut Random, number: usize) -> Vec<Tensor> {
     const ANY: Domain = Between(-1.0, 1.0);
-    let [mut m, mut k, n] = [1 + random.below(3), 1 + random.below(3), 1 + random.below(2)];
+    let [mut m, mut k, mut n] = [random.side(3, 40), random.side(3, 8), random.side(2, 40)];
+    // One side is long, or all are.
+    match number % 4 {
+        0 => m = random.length(3, k),
+        1 => k = random.length(3, m),
+        2 => n = random.length(2, k),
+        _ => {
+            let side = random.length(1, 1).isqrt();
+            (m, k, n) = (m.max(side), k.max(side), n.max(side));
+        }
+    }
     match number {
         1 => m = 0,
         2 => k = 0,
@@ -360,8 +372,17 @@ fn factors(random: &mut Random, number: usize) -> Vec<Tensor> {
 /// `[..., k]`, `[k, n]` and, in even cases, `[n]`.
 fn layer(random: &mut Random, number: usize) -> Vec<Tensor> {
     const ANY: Domain = Between(-1.0, 1.0);
-    let (k, n) = (1 + random.below(3), 1 + random.below(3));
+    let (mut k, mut n) = (random.side(3, 40), random.side(3, 40));
     let mut rows: Vec<usize> = (0..number % 4).map(|_| 1 + random.below(2)).collect();
+    match number % 4 {
+        0 => k = random.length(3, n),
+        1 => rows[0] = random.length(2, k),
+        2 => {
+            let side = random.length(1, 1).isqrt();
+            (rows[0], k, n) = (rows[0].max(side), k.max(side), n.max(side));
+        }
+        _ => n = random.length(3, k),
+    }
     if number == 1 {
         rows[0] = 0;
     }

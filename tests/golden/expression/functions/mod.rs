@@ -1,5 +1,7 @@
 //! Which of slalom's ops stands for which function of the expressions.
 mod elementwise;
+#[cfg(feature = "linalg")]
+mod factorizations;
 mod indexing;
 mod linalg;
 mod normalization;
@@ -17,10 +19,35 @@ use slalom_autograd::Tensor;
 
 pub(crate) type Function = fn(&mut Arguments) -> Result<Object, Failure>;
 
+/// The functions that are there with the feature `linalg` only.
+pub(crate) const FACTORIZATIONS: [&str; 13] = [
+    "tf.linalg.cholesky",
+    "tf.linalg.det",
+    "tf.linalg.eigh",
+    "tf.linalg.eigvalsh",
+    "tf.linalg.expm",
+    "tf.linalg.inv",
+    "tf.linalg.logdet",
+    "tf.linalg.lstsq",
+    "tf.linalg.pinv",
+    "tf.linalg.qr",
+    "tf.linalg.slogdet",
+    "tf.linalg.solve",
+    "tf.linalg.svd",
+];
+
+/// The feature that a function belongs to, if it is not built.
+pub(crate) fn not_built(names: &[String]) -> Option<String> {
+    let linalg = names.iter().any(|name| FACTORIZATIONS.contains(&name.as_str()));
+    (linalg && cfg!(not(feature = "linalg"))).then(|| "feature linalg".to_owned())
+}
+
 /// The function of a name.
 pub(crate) fn find(name: &str) -> Option<Function> {
     let tables = [
         elementwise::TABLE,
+        #[cfg(feature = "linalg")]
+        factorizations::TABLE,
         indexing::TABLE,
         linalg::TABLE,
         normalization::TABLE,

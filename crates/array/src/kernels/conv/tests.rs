@@ -119,7 +119,7 @@ fn judge<T: Number + Into<f64>>(c: &Convolution, tolerance: f64) -> Result<(), T
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 2 * ProptestConfig::default().cases, ..ProptestConfig::default() })]
     #[test]
     fn convolutions_by_the_definition(given in given()) {
         if let Some(c) = given.convolution() {

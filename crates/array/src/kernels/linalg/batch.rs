@@ -1,5 +1,5 @@
 //! Runs a computation on each matrix of a batch.
-use crate::{Array, DType, Error, ErrorKind, Result, Shape, parallel};
+use crate::{Array, DType, Error, Result, Shape, parallel};
 use smallvec::SmallVec;
 use std::sync::Mutex;
 
@@ -11,7 +11,6 @@ pub(super) type Body<'a> = dyn Fn(&[&[f64]], &mut [&mut [f64]]) -> Result<()> + 
 
 /// A batch of computations on arrays whose leading axes are the same.
 pub(super) struct Batch<'a> {
-    pub(super) op: &'static str,
     pub(super) inputs: &'a [&'a Array],
     /// How many of the inputs' axes are those of one matrix.
     pub(super) axes: usize,
@@ -86,7 +85,10 @@ impl Batch<'_> {
             None => Ok(()),
         }
     }
+}
 
+#[cfg(feature = "linalg")]
+impl Batch<'_> {
     /// As [`run`](Batch::run), where a matrix that holds NaN or an infinity gives NaN.
     pub(super) fn run_finite(&self, body: &Body<'_>) -> Result<SmallVec<[Array; 3]>> {
         self.run(&|from, to| {
@@ -96,15 +98,5 @@ impl Batch<'_> {
             to.iter_mut().for_each(|to| to.fill(f64::NAN));
             Ok(())
         })
-    }
-
-    /// That an iteration did not come to an end.
-    pub(super) fn no_convergence(&self) -> Error {
-        Error::new(
-            ErrorKind::Argument,
-            self.op,
-            "a matrix for which the iteration converges",
-            "one for which it does not",
-        )
     }
 }

@@ -1,5 +1,5 @@
 //! The exponential of a matrix.
-use super::lu::Lu;
+use super::factors::Lu;
 use super::rows::{identity, product};
 
 /// Below this norm the approximation of order 13 is exact to `f64`.
@@ -45,7 +45,8 @@ pub(super) fn expm(a: &[f64], n: usize, out: &mut [f64]) {
     let odd = product(&a, &half(std::array::from_fn(|i| PADE[2 * i + 1])), n);
     let even = half(std::array::from_fn(|i| PADE[2 * i]));
     let lu = Lu::new(&combined([(1.0, &even), (-1.0, &odd)]), n);
-    lu.solve(&combined([(1.0, &even), (1.0, &odd)]), out, n);
+    out.copy_from_slice(&combined([(1.0, &even), (1.0, &odd)]));
+    lu.solve(out, n);
     for _ in 0..squarings {
         let square = product(out, out, n);
         out.copy_from_slice(&square);

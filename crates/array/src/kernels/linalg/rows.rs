@@ -1,46 +1,12 @@
-//! What the factorizations do to rows of matrices, in the order that keeps memory contiguous.
+//! Operations on rows of matrices, in the order that keeps memory contiguous.
 use super::super::gemm::{Epilogue, Mat, gemm};
 use crate::isa::{Kernel, dispatch};
 
-/// Rows or columns that a blocked factorization works on before it updates the rest by a matrix product.
+/// Rows that a triangular system is solved for before the rest is updated by a matrix product.
 pub(super) const BLOCK: usize = 64;
 
-/// Partial sums of a dot product. Fixed, so that every instruction set rounds in the same way.
+/// Shorter rows are not worth a call.
 const LANES: usize = 16;
-
-struct Dot<'a>(&'a [f64], &'a [f64]);
-
-impl Kernel for Dot<'_> {
-    type Output = f64;
-    #[inline(always)]
-    fn run(self) -> f64 {
-        let (a, b) = (self.0.chunks_exact(LANES), self.1.chunks_exact(LANES));
-        let tail: f64 = a.remainder().iter().zip(b.remainder()).map(|(x, y)| x * y).sum();
-        let mut sums = [0.0; LANES];
-        for (x, y) in a.zip(b) {
-            for i in 0..LANES {
-                sums[i] += x[i] * y[i];
-            }
-        }
-        let mut width = LANES / 2;
-        while width > 0 {
-            for i in 0..width {
-                sums[i] += sums[i + width];
-            }
-            width /= 2;
-        }
-        sums[0] + tail
-    }
-}
-
-/// `Σ a b`
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    debug_assert_eq!(a.len(), b.len());
-    if a.len() < LANES {
-        return a.iter().zip(b).map(|(x, y)| x * y).sum();
-    }
-    dispatch(Dot(a, b))
-}
 
 struct Axpy<'a>(f64, &'a [f64], &'a mut [f64]);
 
@@ -60,24 +26,6 @@ pub(super) fn axpy(factor: f64, x: &[f64], y: &mut [f64]) {
         return Axpy(factor, x, y).run();
     }
     dispatch(Axpy(factor, x, y));
-}
-
-struct Rotate<'a>(&'a mut [f64], &'a mut [f64], (f64, f64));
-
-impl Kernel for Rotate<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        let (c, s) = self.2;
-        for (x, y) in self.0.iter_mut().zip(self.1) {
-            (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
-        }
-    }
-}
-
-/// `(x, y) = (c x - s y, s x + c y)`
-pub(super) fn rotate(x: &mut [f64], y: &mut [f64], (c, s): (f64, f64)) {
-    dispatch(Rotate(x, y, (c, s)));
 }
 
 /// Rows `i` and `j` of a matrix with rows of length `n`.
@@ -121,6 +69,7 @@ pub(super) fn add_product(
 }
 
 /// `a b` for `n x n` matrices.
+#[cfg(feature = "linalg")]
 pub(super) fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
     let mut c = vec![0.0; n * n];
     add_product(&mut c, n, a, b, (n, n, n));
@@ -128,11 +77,13 @@ pub(super) fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
 }
 
 /// The transpose of an `m x n` matrix.
+#[cfg(feature = "linalg")]
 pub(super) fn transposed(a: &[f64], m: usize, n: usize) -> Vec<f64> {
     (0..n).flat_map(|j| (0..m).map(move |i| a[i * n + j])).collect()
 }
 
 /// The identity, of `n` columns.
+#[cfg(feature = "linalg")]
 pub(super) fn identity(to: &mut [f64], n: usize) {
     to.fill(0.0);
     to.iter_mut().step_by(n + 1).take(n).for_each(|x| *x = 1.0);

@@ -196,7 +196,8 @@ impl Op for SvdVals {
 
 /// Orthogonal decompositions.
 ///
-/// Each takes a matrix or a batch of them: the last two axes are those of a matrix. All compute in `f64`, also for `f32`.
+/// Each takes a matrix or a batch of them: the last two axes are those of a matrix. All compute in `f64`, also for `f32`,
+/// and need the feature `linalg`.
 impl Tensor {
     /// `(q, r)` with `a = q r`, orthonormal columns of `q` and upper triangular `r`: `[..., m, n]` gives `[..., m, k]` and
     /// `[..., k, n]` with `k = min(m, n)`, or `k = m` if `full_matrices` (`tf.linalg.qr`).

@@ -48,7 +48,7 @@ fn largest(s: &Tensor) -> Result<Tensor> {
     s.slice(-1, 0, first)
 }
 
-/// Least squares.
+/// Least squares. All need the feature `linalg`.
 impl Tensor {
     /// The Moore-Penrose pseudo-inverse of each matrix: `[..., m, n]` gives `[..., n, m]` (`tf.linalg.pinv`). Singular
     /// values up to `rcond` times the largest one count as zero; `None` is TensorFlow's `10 max(m, n) ε` with the

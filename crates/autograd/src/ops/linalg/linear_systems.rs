@@ -1,8 +1,8 @@
 //! Determinants, inverses and systems of linear equations.
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
 use crate::ops::concat::concat;
-use crate::ops::diagonal::matrix_of;
 use crate::ops::reduce::sum_to;
+use crate::ops::triangular::{adjoint, by_matrix};
 use crate::{AsTensor, Tensor, apply, apply_many};
 use slalom_array::{Array, Result, linalg};
 use smallvec::smallvec;
@@ -73,12 +73,6 @@ impl Op for Inv {
     }
 }
 
-/// The gradient of a matrix that `x = a⁻¹ b` was computed with, from that of `b`; of its transpose if `adjoint`.
-fn by_matrix(by_b: &Tensor, x: &Tensor, adjoint: bool) -> Result<Tensor> {
-    let (left, right) = if adjoint { (x, by_b) } else { (by_b, x) };
-    Ok(-left.matmul_transposed(right, false, true)?)
-}
-
 /// `x` with `a x = b`, or with `aᵀ x = b`.
 #[derive(Debug, Clone, Copy)]
 struct Solve {
@@ -99,47 +93,6 @@ impl Op for Solve {
         let by_b = apply(Solve { adjoint: !self.adjoint }, [&cx.input(0), &cx.grad()?])?;
         let by_a = match cx.needs(0) {
             true => Some(sum_to(by_matrix(&by_b, &cx.output(), self.adjoint)?, cx.input_shape(0))?.into()),
-            false => None,
-        };
-        Ok(smallvec![by_a, Some(sum_to(by_b, cx.input_shape(1))?.into())])
-    }
-}
-
-/// The last two axes exchanged, if `flip`.
-fn adjoint(op: &'static str, array: &Array, flip: bool) -> Result<Array> {
-    matrix_of(op, array.shape())?;
-    let rank = array.rank();
-    let axes: Vec<usize> = (0..rank - 2).chain([rank - 1, rank - 2]).collect();
-    if flip { array.transpose(&axes) } else { Ok(array.clone()) }
-}
-
-/// `x` with `a x = b`, or with `aᵀ x = b`, for triangular `a`.
-#[derive(Debug, Clone, Copy)]
-struct TriangularSolve {
-    lower: bool,
-    adjoint: bool,
-}
-
-impl Op for TriangularSolve {
-    fn name(&self) -> &'static str {
-        "triangular_solve"
-    }
-    fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
-        let a = adjoint("triangular_solve", inputs[0], self.adjoint)?;
-        Ok(smallvec![linalg::triangular_solve(&a, inputs[1], self.lower != self.adjoint)?])
-    }
-    fn saves(&self) -> Saves {
-        Saves::Both
-    }
-    fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let back = TriangularSolve { adjoint: !self.adjoint, ..*self };
-        let by_b = apply(back, [&cx.input(0), &cx.grad()?])?;
-        let by_a = match cx.needs(0) {
-            true => {
-                let whole = by_matrix(&by_b, &cx.output(), self.adjoint)?;
-                let (lower, upper) = if self.lower { (None, Some(0)) } else { (Some(0), None) };
-                Some(sum_to(whole.band_part(lower, upper)?, cx.input_shape(0))?.into())
-            }
             false => None,
         };
         Ok(smallvec![by_a, Some(sum_to(by_b, cx.input_shape(1))?.into())])
@@ -199,7 +152,8 @@ impl Op for Expm {
 
 /// Determinants, inverses and systems of linear equations.
 ///
-/// Each takes a matrix or a batch of them: the last two axes are those of a matrix. All compute in `f64`, also for `f32`.
+/// Each takes a matrix or a batch of them: the last two axes are those of a matrix. All compute in `f64`, also for `f32`,
+/// and need the feature `linalg`.
 impl Tensor {
     /// The determinant of each matrix: `[..., n, n]` gives `[...]` (`tf.linalg.det`). The gradient exists where the matrix
     /// is invertible; elsewhere it is an error of kind `Argument`.
@@ -281,23 +235,6 @@ impl Tensor {
         apply(Solve { adjoint }, [self, &b.as_tensor()])
     }
 
-    /// As [`solve`](Tensor::solve), where this tensor is lower triangular, or else upper triangular: the elements on the
-    /// other side of the diagonal are not read, and get no gradient (`tf.linalg.triangular_solve`).
-    ///
-    /// # Errors
-    /// As [`solve`](Tensor::solve); a triangular matrix is singular if there is a 0 on its diagonal.
-    ///
-    /// ```
-    /// # use slalom_autograd::Tensor;
-    /// let a = Tensor::from_vec([2, 2], vec![2.0f32, 7.0, 1.0, 1.0])?;
-    /// let b = Tensor::from_vec([2, 1], vec![4.0f32, 5.0])?;
-    /// assert_eq!(a.triangular_solve(&b, true, false)?.to_vec::<f32>()?, [2.0, 3.0]);
-    /// # Ok::<(), slalom_array::Error>(())
-    /// ```
-    pub fn triangular_solve(&self, b: impl AsTensor, lower: bool, adjoint: bool) -> Result<Tensor> {
-        apply(TriangularSolve { lower, adjoint }, [self, &b.as_tensor()])
-    }
-
     /// The lower triangular matrix `l` with positive diagonal and `l lᵀ = a`, for each symmetric positive definite matrix
     /// `a` (`tf.linalg.cholesky`). Only the lower triangle of `a` is read; the gradient is symmetric, half of it for
     /// either triangle.
@@ -313,24 +250,6 @@ impl Tensor {
     /// ```
     pub fn cholesky(&self) -> Result<Tensor> {
         apply(Cholesky, [self])
-    }
-
-    /// `x` with `a x = b`, where this tensor is the [`cholesky`](Tensor::cholesky) factor of `a`
-    /// (`tf.linalg.cholesky_solve`).
-    ///
-    /// # Errors
-    /// As [`triangular_solve`](Tensor::triangular_solve).
-    ///
-    /// ```
-    /// # use slalom_autograd::Tensor;
-    /// let factor = Tensor::from_vec([1, 1], vec![2.0f32])?;
-    /// let b = Tensor::from_vec([1, 1], vec![8.0f32])?;
-    /// assert_eq!(factor.cholesky_solve(&b)?.item()?, 2.0);
-    /// # Ok::<(), slalom_array::Error>(())
-    /// ```
-    pub fn cholesky_solve(&self, b: impl AsTensor) -> Result<Tensor> {
-        let half = self.triangular_solve(b, true, false).map_err(|error| error.context("cholesky_solve"))?;
-        self.triangular_solve(half, true, true)
     }
 
     /// The exponential `Σ aⁱ / i!` of each matrix (`tf.linalg.expm`). A matrix with NaN or infinities gives NaN.
