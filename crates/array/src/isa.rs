@@ -41,6 +41,11 @@ impl Isa {
         })
     }
 
+    /// This for floating-point elements, and the baseline for others: integers gain little, and the code stays small.
+    pub(crate) const fn of<T: Element>(self) -> Isa {
+        if T::DTYPE.is_float() { self } else { Isa::Scalar }
+    }
+
     #[cfg(target_arch = "x86_64")]
     fn detect() -> Isa {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -61,7 +66,7 @@ impl Isa {
     }
 }
 
-/// A kernel body that is compiled once for each [`Isa`].
+/// A kernel body that is compiled once for each [`Isa`] up to [`WIDEST`](Kernel::WIDEST).
 ///
 /// The body must be `#[inline(always)]`, as must everything that it calls in its inner loop: it is inlined into
 /// functions with the instruction set switched on, where the compiler turns plain loops into vector code.
@@ -87,29 +92,31 @@ impl Isa {
 pub trait Kernel {
     /// What the kernel returns.
     type Output;
+    /// The widest instruction set that the kernel is compiled for. More than AVX2 pays for what computes much with each
+    /// element (exponentials, random numbers); what waits for memory only takes longer to build.
+    const WIDEST: Isa = Isa::Avx512;
     /// Runs the kernel.
     fn run(self) -> Self::Output;
 }
 
-/// Runs `kernel`, compiled for [`Isa::current`].
+/// Runs `kernel`, compiled for [`Isa::current`], or for the widest instruction set that it has.
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    match Isa::current() {
-        // SAFETY: `Isa::current` found these features on this processor.
-        Isa::Avx512 => return unsafe { run_avx512(kernel) },
-        // SAFETY: as above.
-        Isa::Avx2 => return unsafe { run_avx2(kernel) },
-        Isa::Scalar => {}
+    if const { K::WIDEST as u8 >= Isa::Avx2 as u8 } {
+        let isa = Isa::current();
+        if const { K::WIDEST as u8 == Isa::Avx512 as u8 } {
+            if isa == Isa::Avx512 {
+                // SAFETY: `Isa::current` found these features on this processor.
+                return unsafe { run_avx512(kernel) };
+            }
+        }
+        if isa >= Isa::Avx2 {
+            // SAFETY: as above; what has AVX-512 has AVX2.
+            return unsafe { run_avx2(kernel) };
+        }
     }
     run_scalar(kernel)
-}
-
-/// Runs a kernel on elements of type `T`: floating-point ones compiled for [`Isa::current`], others for the baseline
-/// only, which keeps the code small.
-#[inline]
-pub(crate) fn dispatch_for<T: Element, K: Kernel>(kernel: K) -> K::Output {
-    if const { T::DTYPE.is_float() } { dispatch(kernel) } else { run_scalar(kernel) }
 }
 
 /// Out of line, so that a caller holds no copy of the kernel.

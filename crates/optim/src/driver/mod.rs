@@ -4,7 +4,7 @@ mod rows;
 mod sparse;
 mod sums;
 
-use crate::{ElementRule, Item, Step, Sums};
+use crate::{ElementRule, Item, SparseUpdate, Step, Sums};
 pub(crate) use rows::Rows;
 use slalom_array::{Array, DType, Float, Map, Result, Shape, map, parallel};
 use smallvec::SmallVec;
@@ -122,7 +122,7 @@ struct Part<'a> {
 unsafe impl Sync for Part<'_> {}
 
 impl<'a> Part<'a> {
-    fn new<R: ElementRule>(rule: &R, item: &'a mut Item<'_>, start: usize) -> Part<'a> {
+    fn new(sparse: SparseUpdate, item: &'a mut Item<'_>, start: usize) -> Part<'a> {
         let address = |array: &mut Array| match array.dtype() {
             DType::F64 => array.as_mut_slice::<f64>().expect(OURS).as_mut_ptr().cast(),
             _ => array.as_mut_slice::<f32>().expect(OURS).as_mut_ptr().cast::<u8>(),
@@ -134,7 +134,7 @@ impl<'a> Part<'a> {
             *into = (address(slot), slot.dtype());
         }
         let length = match &item.update.gradient {
-            Checked::Sparse(rows) => rows.length(rule.sparse(), elements),
+            Checked::Sparse(rows) => rows.length(sparse, elements),
             Checked::Dense(_) => elements,
         };
         Part {
@@ -224,13 +224,7 @@ fn advance<R: ElementRule>(rule: &R, steps: &mut [Step<'_>], sums: [f64; 2]) {
 }
 
 fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &mut [Step<'_>], items: &mut [Item<'_>]) {
-    let mut total = 0;
-    let mut parts: SmallVec<[Part<'_>; 2]> = SmallVec::with_capacity(items.len());
-    for item in items {
-        let part = Part::new(rule, item, total);
-        total += part.length.next_multiple_of(LINE);
-        parts.push(part);
-    }
+    let (mut parts, total) = parts(rule.sparse(), items);
     if R::SUMS != Sums::All {
         advance(rule, steps, [0.0; 2]);
     }
@@ -239,18 +233,30 @@ fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &mut [Step<'_>], it
         sums::include::<R, N>(rule, steps, &mut coeffs, &mut parts);
     }
     let (coeffs, parts) = (&coeffs, &parts[..]);
+    for_each_range(parts, total, &|part, range| run_part::<R, N>(rule, coeffs, part, range));
+}
+
+/// The parts of all variables, and how many numbers they take up.
+fn parts<'a>(sparse: SparseUpdate, items: &'a mut [Item<'_>]) -> (SmallVec<[Part<'a>; 2]>, usize) {
+    let (mut parts, mut total) = (SmallVec::with_capacity(items.len()), 0);
+    for item in items {
+        let part = Part::new(sparse, item, total);
+        total += part.length.next_multiple_of(LINE);
+        parts.push(part);
+    }
+    (parts, total)
+}
+
+/// Calls `body` for ranges that make up all parts, at the same time if there are many elements.
+fn for_each_range(parts: &[Part<'_>], total: usize, body: &(dyn Fn(&Part<'_>, (usize, usize)) + Sync)) {
     if total <= SERIAL {
-        for part in parts {
-            run_part::<R, N>(rule, coeffs, part, (0, part.length));
-        }
-        return;
+        return parts.iter().for_each(|part| body(part, (0, part.length)));
     }
     parallel::for_each(total.div_ceil(CHUNK), |chunk| {
         let (start, end) = (chunk * CHUNK, (chunk + 1) * CHUNK);
         let first = parts.partition_point(|part| part.start + part.length <= start);
         for part in parts[first..].iter().take_while(|part| part.start < end) {
-            let range = (start.saturating_sub(part.start), part.length.min(end - part.start));
-            run_part::<R, N>(rule, coeffs, part, range);
+            body(part, (start.saturating_sub(part.start), part.length.min(end - part.start)));
         }
     });
 }
