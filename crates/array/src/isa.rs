@@ -93,7 +93,8 @@ pub trait Kernel {
     /// What the kernel returns.
     type Output;
     /// The widest instruction set that the kernel is compiled for. More than AVX2 pays for what computes much with each
-    /// element (exponentials, random numbers); what waits for memory only takes longer to build.
+    /// element (exponentials) and for what everybody uses (reductions); with what waits for memory it only takes longer
+    /// to build.
     const WIDEST: Isa = Isa::Avx512;
     /// Runs the kernel.
     fn run(self) -> Self::Output;
@@ -102,21 +103,27 @@ pub trait Kernel {
 /// Runs `kernel`, compiled for [`Isa::current`], or for the widest instruction set that it has.
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    dispatch_above_baseline(kernel).unwrap_or_else(run_scalar)
+}
+
+/// Runs `kernel` compiled for an instruction set above what the target guarantees, or gives it back where there is none.
+#[inline]
+pub(crate) fn dispatch_above_baseline<K: Kernel>(kernel: K) -> Result<K::Output, K> {
     #[cfg(target_arch = "x86_64")]
     if const { K::WIDEST as u8 >= Isa::Avx2 as u8 } {
         let isa = Isa::current();
         if const { K::WIDEST as u8 == Isa::Avx512 as u8 } {
             if isa == Isa::Avx512 {
                 // SAFETY: `Isa::current` found these features on this processor.
-                return unsafe { run_avx512(kernel) };
+                return Ok(unsafe { run_avx512(kernel) });
             }
         }
         if isa >= Isa::Avx2 {
             // SAFETY: as above; what has AVX-512 has AVX2.
-            return unsafe { run_avx2(kernel) };
+            return Ok(unsafe { run_avx2(kernel) });
         }
     }
-    run_scalar(kernel)
+    Err(kernel)
 }
 
 /// Out of line, so that a caller holds no copy of the kernel.

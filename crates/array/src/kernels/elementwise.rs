@@ -1,7 +1,7 @@
 //! Elementwise kernels: one driver for any number of inputs, with full broadcasting.
 use super::Shared;
 use super::strided::{CHUNK, Rows, for_each_chunk, gather, gather_bytes};
-use crate::isa::{Isa, Kernel, dispatch};
+use crate::isa::{Isa, Kernel, dispatch, dispatch_above_baseline};
 use crate::{Array, DType, Element, Error, ErrorKind, Number, Result, Shape, with_dtype};
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
@@ -84,7 +84,38 @@ unsafe fn loop_over<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
 ) {
     // SAFETY: the caller's promise.
     let (kernel, from) = unsafe { (*kernel.cast::<K>(), *from.cast::<[*const T; N]>()) };
-    dispatch(Loop { kernel, from, to: to.cast::<O>(), length });
+    let kernel = Loop { kernel, from, to: to.cast::<O>(), length };
+    // A kernel that has better copies needs none of vector instructions for processors of before 2013.
+    if const { cfg!(target_arch = "x86_64") && Loop::<T, O, N, K>::WIDEST as u8 > Isa::Scalar as u8 } {
+        if let Err(Loop { kernel, from, to, length }) = dispatch_above_baseline(kernel) {
+            // SAFETY: the caller's promise.
+            unsafe { one_by_one((&raw const kernel).cast(), element::<T, O, N, K>, from, to, length) };
+        }
+    } else {
+        dispatch(kernel);
+    }
+}
+
+/// # Safety
+/// As [`Call::run`], for a kernel of the types of `element`.
+unsafe fn one_by_one<T: Element, O: Element, const N: usize>(
+    kernel: *const (),
+    element: unsafe fn(*const (), [T; N]) -> O,
+    from: [*const T; N],
+    to: *mut O,
+    length: usize,
+) {
+    for i in 0..length {
+        // SAFETY: the caller's promise.
+        unsafe { to.add(i).write(element(kernel, from.map(|from| *from.add(i)))) };
+    }
+}
+
+/// # Safety
+/// `kernel` is of type `K`.
+unsafe fn element<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(kernel: *const (), x: [T; N]) -> O {
+    // SAFETY: the caller's promise.
+    unsafe { *kernel.cast::<K>() }.eval(x)
 }
 
 struct Loop<T, O, const N: usize, K> {

@@ -1,6 +1,6 @@
 //! The loops over elements.
 use super::{Checked, ClipBy, Part, sparse};
-use crate::ElementRule;
+use crate::{ElementRule, SparseUpdate};
 use slalom_array::{DType, Element, Float, Isa, Kernel, dispatch};
 
 /// Updates a range of the elements of one variable, in the numbering of its part.
@@ -8,22 +8,34 @@ pub(super) fn update<R: ElementRule, F: Float + Element, const N: usize>(
     rule: &R,
     coeffs: R::Coeffs<F>,
     part: &Part<'_>,
+    range: (usize, usize),
+) {
+    update_range::<F, N>(rule.sparse(), part, range, &|x, g, clip, slots| {
+        dispatch(Elements::<R, F, N> { coeffs, x, g, clip, slots });
+    });
+}
+
+/// A loop over neighbouring elements: values, gradients and slots.
+type Run<'a, F, const N: usize> = dyn Fn(&mut [F], &[F], ClipBy<F>, [&mut [F]; N]) + 'a;
+
+/// [`update`] for all rules: finds values, gradients and slots.
+fn update_range<F: Float + Element, const N: usize>(
+    sparse: SparseUpdate,
+    part: &Part<'_>,
     (start, end): (usize, usize),
+    run: &Run<'_, F, N>,
 ) {
     let slots = &part.slots[..N];
     let span = |x: &mut [F], g: &[F], clip: ClipBy<F>, at: usize| {
-        let run = |x: &mut [F], g: &[F], slots: [&mut [F]; N]| {
-            dispatch(Elements::<R, F, N> { coeffs, x, g, clip, slots });
-        };
         if !uniform::<F>(slots) {
-            return converted::<F, N>(x, g, slots, at, &run);
+            return converted::<F, N>(x, g, clip, slots, at, run);
         }
         let length = x.len();
         // SAFETY: slots have the variable's shape, and the elements with these indices are this call's alone.
         let slots = std::array::from_fn(|k| unsafe {
             std::slice::from_raw_parts_mut(slots[k].0.cast::<F>().add(at), length)
         });
-        run(x, g, slots);
+        run(x, g, clip, slots);
     };
     let clip = part.update.clip.cast();
     match &part.update.gradient {
@@ -34,7 +46,7 @@ pub(super) fn update<R: ElementRule, F: Float + Element, const N: usize>(
             span(x, &gradient[start..end], clip, start);
         }
         Checked::Sparse(rows) => {
-            let blocks = sparse::Blocks { rows, mode: rule.sparse(), clip, value: part.value.cast() };
+            let blocks = sparse::Blocks { rows, mode: sparse, clip, value: part.value.cast() };
             // SAFETY: rows lie within the variable (checked), and the range is this call's alone.
             unsafe { blocks.for_each((start, end), &mut |x, g, at| span(x, g, ClipBy::NONE, at)) }
         }
@@ -74,15 +86,13 @@ impl<R: ElementRule, F: Float, const N: usize> Kernel for Elements<'_, R, F, N> 
 /// Elements whose slots are converted together.
 const BLOCK: usize = 64;
 
-/// A loop over neighbouring elements: values, gradients and slots.
-type Run<'a, F, const N: usize> = dyn Fn(&mut [F], &[F], [&mut [F]; N]) + 'a;
-
 /// Runs a loop with slots of another type than the variable's: they are converted, block by block.
 #[cold]
 #[inline(never)]
 fn converted<F: Float, const N: usize>(
     x: &mut [F],
     g: &[F],
+    clip: ClipBy<F>,
     slots: &[(*mut u8, DType)],
     at: usize,
     run: &Run<'_, F, N>,
@@ -97,7 +107,7 @@ fn converted<F: Float, const N: usize>(
                 own[k][i] = loaded[k];
             }
         }
-        run(x, g, own.each_mut().map(|slot| &mut slot[..length]));
+        run(x, g, clip, own.each_mut().map(|slot| &mut slot[..length]));
         for (&(slot, dtype), own) in slots.iter().zip(&own) {
             for (i, own) in own[..length].iter().enumerate() {
                 // SAFETY: as above.

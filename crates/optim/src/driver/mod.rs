@@ -204,12 +204,18 @@ struct Coefficients<R: ElementRule> {
 impl<R: ElementRule> Coefficients<R> {
     /// Those of each group.
     fn new(rule: &R, steps: &[Step<'_>], parts: &[Part<'_>]) -> Coefficients<R> {
+        let mut coeffs = Coefficients { f32: SmallVec::new(), f64: SmallVec::new() };
         let has = |dtype| parts.iter().any(|part| part.dtype == dtype);
         let (any32, any64) = (has(DType::F32), has(DType::F64));
-        Coefficients {
-            f32: steps.iter().filter(|_| any32).map(|step| rule.coeffs::<f32>(step)).collect(),
-            f64: steps.iter().filter(|_| any64).map(|step| rule.coeffs::<f64>(step)).collect(),
+        for step in steps {
+            if any32 {
+                coeffs.f32.push(rule.coeffs::<f32>(step));
+            }
+            if any64 {
+                coeffs.f64.push(rule.coeffs::<f64>(step));
+            }
         }
+        coeffs
     }
 }
 

@@ -77,7 +77,7 @@ struct Leaves<T, C> {
 
 impl<T: Number, C: Combine<T>> Kernel for Leaves<T, C> {
     type Output = ();
-    const WIDEST: Isa = Isa::Avx2.of::<T>();
+    const WIDEST: Isa = Isa::Avx512.of::<T>();
     #[inline(always)]
     fn run(self) {
         let Span { count, step, n } = self.span;
@@ -163,23 +163,17 @@ unsafe fn columns<T: Number, C: Combine<T>>(
     width: usize,
     to: *mut u8,
 ) {
-    let to = to.cast::<T>();
-    let (mut first, mut rows) = (to.cast_const(), rows);
+    let (to, mut rows) = (to.cast::<T>(), rows);
     if !accumulate {
-        first = rows[0].cast();
+        // SAFETY: the caller's promise.
+        unsafe { to.copy_from_nonoverlapping(rows[0].cast(), width) };
         rows = &rows[1..];
-        if rows.is_empty() {
-            // SAFETY: the caller's promise.
-            unsafe { to.copy_from_nonoverlapping(first, width) };
-        }
     }
-    dispatch(Columns { first, rows, width, to, combine: PhantomData::<C> });
+    dispatch(Columns { rows, width, to, combine: PhantomData::<C> });
 }
 
-/// `to[j] = combine(first[j], rows[0][j], rows[1][j], ...)`
+/// `to[j] = combine(to[j], rows[0][j], rows[1][j], ...)`
 struct Columns<'a, T, C> {
-    /// What the rows are combined with; may be `to`.
-    first: *const T,
     rows: &'a [*const u8],
     width: usize,
     to: *mut T,
@@ -188,10 +182,10 @@ struct Columns<'a, T, C> {
 
 impl<T: Number, C: Combine<T>> Kernel for Columns<'_, T, C> {
     type Output = ();
-    const WIDEST: Isa = Isa::Avx2.of::<T>();
+    const WIDEST: Isa = Isa::Avx512.of::<T>();
     #[inline(always)]
     fn run(self) {
-        let Columns { mut first, rows, width, to, .. } = self;
+        let Columns { rows, width, to, .. } = self;
         let (groups, rest) = rows.as_chunks::<GROUP>();
         for group in groups {
             let row = group.map(|row| row.cast::<T>());
@@ -200,18 +194,16 @@ impl<T: Number, C: Combine<T>> Kernel for Columns<'_, T, C> {
                 unsafe {
                     let pair = |i: usize| C::combine(*row[i].add(j), *row[i + 1].add(j));
                     let sum = C::combine(C::combine(pair(0), pair(2)), C::combine(pair(4), pair(6)));
-                    to.add(j).write(C::combine(*first.add(j), sum));
+                    *to.add(j) = C::combine(*to.add(j), sum);
                 }
             }
-            first = to;
         }
         for row in rest {
             let row = row.cast::<T>();
             for j in 0..width {
                 // SAFETY: as above.
-                unsafe { to.add(j).write(C::combine(*first.add(j), *row.add(j))) };
+                unsafe { *to.add(j) = C::combine(*to.add(j), *row.add(j)) };
             }
-            first = to;
         }
     }
 }
