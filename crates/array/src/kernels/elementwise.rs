@@ -113,7 +113,10 @@ unsafe fn one_by_one<T: Element, O: Element, const N: usize>(
 
 /// # Safety
 /// `kernel` is of type `K`.
-unsafe fn element<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(kernel: *const (), x: [T; N]) -> O {
+unsafe fn element<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
+    kernel: *const (),
+    x: [T; N],
+) -> O {
     // SAFETY: the caller's promise.
     unsafe { *kernel.cast::<K>() }.eval(x)
 }
@@ -236,13 +239,7 @@ impl<'a> Operands<'a> {
     /// # Safety
     /// The elements exist in the shape of the operands, the kernel takes these and writes elements of type `result`, for
     /// which there is memory.
-    pub(super) unsafe fn run(
-        &self,
-        call: &Call,
-        (start, end): (usize, usize),
-        result: DType,
-        to: *mut u8,
-    ) {
+    pub(super) unsafe fn run(&self, call: &Call, (start, end): (usize, usize), result: DType, to: *mut u8) {
         let size = self.inputs[0].dtype().size();
         let mut space = [const { MaybeUninit::<[u64; BLOCK]>::uninit() }; INPUTS];
         let mut filled = [false; INPUTS];

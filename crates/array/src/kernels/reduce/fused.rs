@@ -48,7 +48,13 @@ pub fn reduce_map<T: Element, O: Number, K: Map<T, O, N>, const N: usize>(
 ///
 /// # Safety
 /// The kernel takes as many inputs, of type `dtype`, and writes elements of the type that the loops sum.
-unsafe fn sum(op: &'static str, dtype: DType, loops: &Loops, inputs: &[&Array], call: &Call) -> Result<Array> {
+unsafe fn sum(
+    op: &'static str,
+    dtype: DType,
+    loops: &Loops,
+    inputs: &[&Array],
+    call: &Call,
+) -> Result<Array> {
     for input in inputs {
         input.expect_dtype(op, dtype)?;
     }

@@ -157,12 +157,7 @@ pub(crate) unsafe fn leaf<T: Element, O: Number, C: Combine<O>, K: Map<T, O, N>,
 
 /// # Safety
 /// As [`Loops::columns`].
-unsafe fn columns<T: Number, C: Combine<T>>(
-    rows: &[*const u8],
-    accumulate: bool,
-    width: usize,
-    to: *mut u8,
-) {
+unsafe fn columns<T: Number, C: Combine<T>>(rows: &[*const u8], accumulate: bool, width: usize, to: *mut u8) {
     let (to, mut rows) = (to.cast::<T>(), rows);
     if !accumulate {
         // SAFETY: the caller's promise.

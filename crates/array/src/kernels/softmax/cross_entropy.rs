@@ -1,7 +1,7 @@
 //! Softmax cross entropy from logits, in one pass with the softmax that its gradient needs.
 use super::rows::{
-    Divided, Input, Output, RowKernel, change_rows, changes, exp_rows, for_each_block, for_each_row,
-    ln_all, max_rows, rows_of, sum_rows,
+    Divided, Input, Output, RowKernel, change_rows, changes, exp_rows, for_each_block, for_each_row, ln_all,
+    max_rows, rows_of, sum_rows,
 };
 use super::{OfRows, expect_like, sum_long_rows};
 use crate::array::Uninit;
