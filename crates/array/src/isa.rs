@@ -112,11 +112,9 @@ pub(crate) fn dispatch_above_baseline<K: Kernel>(kernel: K) -> Result<K::Output,
     #[cfg(target_arch = "x86_64")]
     if const { K::WIDEST as u8 >= Isa::Avx2 as u8 } {
         let isa = Isa::current();
-        if const { K::WIDEST as u8 == Isa::Avx512 as u8 } {
-            if isa == Isa::Avx512 {
-                // SAFETY: `Isa::current` found these features on this processor.
-                return Ok(unsafe { run_avx512(kernel) });
-            }
+        if const { K::WIDEST as u8 == Isa::Avx512 as u8 } && isa == Isa::Avx512 {
+            // SAFETY: `Isa::current` found these features on this processor.
+            return Ok(unsafe { run_avx512(kernel) });
         }
         if isa >= Isa::Avx2 {
             // SAFETY: as above; what has AVX-512 has AVX2.

@@ -255,7 +255,7 @@ unsafe fn sum_long_rows<T: Float + Number>(
             let range = start..(start + BLOCK).min(n);
             let length = range.len();
             sum_rows(part(range), 1, length, to);
-            total = total + *to;
+            total += *to;
         }
         to.write(total);
     }

@@ -63,12 +63,15 @@ impl<P: Partials, const B_SIDE: bool> Op for Partial<P, B_SIDE> {
     }
 }
 
+/// [`Partials::second`] of an op.
+type SecondOf<'a> = dyn Fn(Second, &Tensor, &Tensor) -> Result<Option<Tensor>> + 'a;
+
 /// The gradients of [`Partial`]s: one copy of the code for all.
 fn partial_vjp(
     cx: &Vjp<'_>,
     b_side: bool,
     partial: &dyn Fn([&Tensor; 3]) -> Result<Tensor>,
-    second: &dyn Fn(Second, &Tensor, &Tensor) -> Result<Option<Tensor>>,
+    second: &SecondOf<'_>,
 ) -> Result<Gradients> {
     let (g, a, b, upstream) = (cx.input(0), cx.input(1), cx.input(2), cx.grad()?);
     let which = if b_side { [Second::Ab, Second::Bb] } else { [Second::Aa, Second::Ab] };
