@@ -103,8 +103,8 @@ fn converted<F: Float, const N: usize>(
         for i in 0..length {
             // SAFETY: as in `update`: the slots' elements with the indices of `x` are the caller's alone.
             let loaded: [F; N] = unsafe { load(slots, at + i) };
-            for k in 0..N {
-                own[k][i] = loaded[k];
+            for (slot, x) in own.iter_mut().zip(loaded) {
+                slot[i] = x;
             }
         }
         run(x, g, clip, own.each_mut().map(|slot| &mut slot[..length]));
