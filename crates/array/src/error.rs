@@ -48,8 +48,6 @@ pub enum ErrorKind {
 /// assert_eq!(error.operation(), "from_vec");
 /// assert_eq!(error.to_string(), "from_vec: expected 4 elements for shape [2, 2], got 3");
 /// ```
-#[derive(thiserror::Error)]
-#[error("{0}")]
 pub struct Error(Box<Facts>);
 
 struct Facts {
@@ -139,14 +137,17 @@ impl Error {
     }
 }
 
-impl fmt::Display for Facts {
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for place in self.context.iter().rev() {
+        let Facts { operation, expected, got, context, source, .. } = &*self.0;
+        for place in context.iter().rev() {
             write!(f, "{place}: ")?;
         }
-        match &self.source {
+        match source {
             Some(source) => write!(f, "{source}"),
-            None => write!(f, "{}: expected {}, got {}", self.operation, self.expected, self.got),
+            None => write!(f, "{operation}: expected {expected}, got {got}"),
         }
     }
 }

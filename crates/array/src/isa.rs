@@ -41,6 +41,11 @@ impl Isa {
         })
     }
 
+    /// This for floating-point elements, and the baseline for others: integers gain little, and the code stays small.
+    pub(crate) const fn of<T: Element>(self) -> Isa {
+        if T::DTYPE.is_float() { self } else { Isa::Scalar }
+    }
+
     #[cfg(target_arch = "x86_64")]
     fn detect() -> Isa {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -84,7 +89,7 @@ pub fn prefetch<T>(elements: *const T, count: usize) {
     let _ = (elements, count);
 }
 
-/// A kernel body that is compiled once for each [`Isa`].
+/// A kernel body that is compiled once for each [`Isa`] up to [`WIDEST`](Kernel::WIDEST).
 ///
 /// The body must be `#[inline(always)]`, as must everything that it calls in its inner loop: it is inlined into
 /// functions with the instruction set switched on, where the compiler turns plain loops into vector code.
@@ -110,29 +115,36 @@ pub fn prefetch<T>(elements: *const T, count: usize) {
 pub trait Kernel {
     /// What the kernel returns.
     type Output;
+    /// The widest instruction set that the kernel is compiled for. More than AVX2 pays for what computes much with each
+    /// element (exponentials) and for what everybody uses (reductions); with what waits for memory it only takes longer
+    /// to build.
+    const WIDEST: Isa = Isa::Avx512;
     /// Runs the kernel.
     fn run(self) -> Self::Output;
 }
 
-/// Runs `kernel`, compiled for [`Isa::current`].
+/// Runs `kernel`, compiled for [`Isa::current`], or for the widest instruction set that it has.
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
-    #[cfg(target_arch = "x86_64")]
-    match Isa::current() {
-        // SAFETY: `Isa::current` found these features on this processor.
-        Isa::Avx512 => return unsafe { run_avx512(kernel) },
-        // SAFETY: as above.
-        Isa::Avx2 => return unsafe { run_avx2(kernel) },
-        Isa::Scalar => {}
-    }
-    run_scalar(kernel)
+    dispatch_above_baseline(kernel).unwrap_or_else(run_scalar)
 }
 
-/// Runs a kernel on elements of type `T`: floating-point ones compiled for [`Isa::current`], others for the baseline
-/// only, which keeps the code small.
+/// Runs `kernel` compiled for an instruction set above what the target guarantees, or gives it back where there is none.
 #[inline]
-pub(crate) fn dispatch_for<T: Element, K: Kernel>(kernel: K) -> K::Output {
-    if const { T::DTYPE.is_float() } { dispatch(kernel) } else { run_scalar(kernel) }
+pub(crate) fn dispatch_above_baseline<K: Kernel>(kernel: K) -> Result<K::Output, K> {
+    #[cfg(target_arch = "x86_64")]
+    if const { K::WIDEST as u8 >= Isa::Avx2 as u8 } {
+        let isa = Isa::current();
+        if const { K::WIDEST as u8 == Isa::Avx512 as u8 } && isa == Isa::Avx512 {
+            // SAFETY: `Isa::current` found these features on this processor.
+            return Ok(unsafe { run_avx512(kernel) });
+        }
+        if isa >= Isa::Avx2 {
+            // SAFETY: as above; what has AVX-512 has AVX2.
+            return Ok(unsafe { run_avx2(kernel) });
+        }
+    }
+    Err(kernel)
 }
 
 /// Out of line, so that a caller holds no copy of the kernel.

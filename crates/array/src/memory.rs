@@ -27,6 +27,8 @@ const THREAD_BLOCK: usize = 64 << 10;
 const THREAD_LIMIT: usize = 4 << 20;
 /// Blocks of at least this size are cut from regions of huge pages ...
 const CUT_BLOCK: usize = 4 << 10;
+/// ... once so many bytes are held: a small program stays small ...
+const PLENTY: usize = 32 << 20;
 /// ... but those of at least this size ask the system for huge pages of their own.
 const HUGE_BLOCK: usize = 4 << 20;
 const HUGE_PAGE: usize = 2 << 20;
@@ -124,7 +126,9 @@ pub(crate) fn count_copy() {
 #[repr(C)]
 pub(crate) struct Header {
     references: AtomicU32,
-    class: u32,
+    class: u16,
+    /// Whether the block is part of a region.
+    is_cut: bool,
     link: Link,
 }
 
@@ -224,9 +228,11 @@ thread_local! {
     static THREAD: ThreadLists = const { ThreadLists(UnsafeCell::new([FreeList::EMPTY; THREAD_CLASSES])) };
 }
 
-/// Whether blocks of a class are cut from regions.
-fn is_cut(class: usize) -> bool {
-    cfg!(target_os = "linux") && (CUT_BLOCK..HUGE_BLOCK).contains(&capacity(class))
+/// Whether the next block of a class is to be cut from a region.
+fn cuts(class: usize) -> bool {
+    cfg!(target_os = "linux")
+        && (CUT_BLOCK..HUGE_BLOCK).contains(&capacity(class))
+        && ALLOCATED.load(Ordering::Relaxed) >= PLENTY
 }
 
 /// Asks the system for huge pages where it has them.
@@ -242,7 +248,8 @@ fn advise(address: NonNull<u8>, bytes: usize) {
 
 fn allocate(class: usize) -> Option<NonNull<Header>> {
     let layout = layout(class)?;
-    let block = if is_cut(class) {
+    let is_cut = cuts(class);
+    let block = if is_cut {
         region::cut(layout.size())?
     } else {
         // SAFETY: the layout's size is not zero.
@@ -258,7 +265,8 @@ fn allocate(class: usize) -> Option<NonNull<Header>> {
     unsafe {
         header.write(Header {
             references: AtomicU32::new(0),
-            class: class as u32,
+            class: class as u16,
+            is_cut,
             link: Link { next: null_mut() },
         })
     };
@@ -271,7 +279,7 @@ fn deallocate(block: NonNull<Header>) {
         let class = (*block.as_ptr()).class as usize;
         if let Some(layout) = layout(class) {
             ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
-            match is_cut(class) {
+            match (*block.as_ptr()).is_cut {
                 true => region::give_back(block.cast()),
                 false => std::alloc::dealloc(block.as_ptr().cast::<u8>(), layout),
             }

@@ -84,7 +84,7 @@ pub fn for_each(chunks: usize, body: impl Fn(usize) + Sync) {
 
 /// One copy of the code for all kernels.
 fn run(chunks: usize, body: &Body<'_>) {
-    let helpers = if chunks > 1 { rayon::current_num_threads().min(chunks) - 1 } else { 0 };
+    let helpers = if chunks > 1 { rayon_core::current_num_threads().min(chunks) - 1 } else { 0 };
     if helpers == 0 {
         return (0..chunks).for_each(body);
     }
@@ -99,7 +99,7 @@ fn run(chunks: usize, body: &Body<'_>) {
     });
     for _ in 0..helpers {
         let job = Arc::clone(&job);
-        rayon::spawn(move || job.work());
+        rayon_core::spawn(move || job.work());
     }
     job.work();
     job.wait();

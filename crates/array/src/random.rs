@@ -5,7 +5,7 @@ mod generator;
 pub use distribution::Integer;
 pub use generator::Generator;
 
-use crate::isa::{Kernel, dispatch};
+use crate::isa::{Isa, Kernel, dispatch};
 use crate::{Float, parallel};
 use distribution::{Distribution, Normal, Uniform, UniformInt};
 use std::sync::Mutex;
@@ -160,6 +160,7 @@ struct Fill<'a, T, D> {
 
 impl<T: Copy, D: Distribution<T>> Kernel for Fill<'_, T, D> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
     #[inline(always)]
     fn run(self) {
         let group = LANES * D::PER_BLOCK;

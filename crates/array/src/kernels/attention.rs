@@ -223,17 +223,8 @@ fn forward<T: Float + Number + GemmElement>(
         unsafe {
             let keys = part(k.matrix(sample, head), 0, cols);
             product(query, turned(keys), scores, cols, false);
-            dispatch(Softmax {
-                scores,
-                rows,
-                cols,
-                start,
-                place: (sample, head),
-                mask: mask.as_ref(),
-                options,
-                log_sums: sums_to.get().add(row),
-                known: false,
-            });
+            let (place, mask, log_sums) = ((sample, head), mask.as_ref(), sums_to.get().add(row));
+            Softmax { scores, rows, cols, start, place, mask, options, log_sums, known: false }.run();
             let to = to.get().add(((sample * queries + start) * heads + head) * values);
             let values_seen = part(v.matrix(sample, head), 0, cols);
             product(packed(scores, rows, cols), values_seen, to, heads * values, false);
@@ -285,7 +276,7 @@ fn backward<T: Float + Number + GemmElement>(
                 let log_sums = sums.get().add(job * queries + start);
                 let place = (sample, head);
                 let mask = mask.as_ref();
-                dispatch(Softmax { scores, rows, cols, start, place, mask, options, log_sums, known: true });
+                Softmax { scores, rows, cols, start, place, mask, options, log_sums, known: true }.run();
                 let weights = packed(scores.cast_const(), rows, cols);
                 product(turned(weights), g, by_value.ptr.cast_mut(), by_value.row_stride as usize, true);
                 product(g, turned(value), by_scores, cols, false);

@@ -1,7 +1,7 @@
 //! Elementwise kernels: one driver for any number of inputs, with full broadcasting.
 use super::Shared;
-use super::strided::{CHUNK, Rows, for_each_chunk, gather};
-use crate::isa::{Kernel, dispatch_for};
+use super::strided::{CHUNK, Rows, for_each_chunk, gather, gather_bytes};
+use crate::isa::{Isa, Kernel, dispatch, dispatch_above_baseline};
 use crate::{Array, DType, Element, Error, ErrorKind, Number, Result, Shape, with_dtype};
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
@@ -11,6 +11,8 @@ use std::ptr;
 ///
 /// Write it `#[inline(always)]` and without branches where it can be, so that it compiles to vector code.
 pub trait Map<T, O, const N: usize>: Copy + Send + Sync {
+    /// The widest instruction set that the function is compiled for, if `T` is a float; see [`Kernel::WIDEST`].
+    const WIDEST: Isa = Isa::Avx2;
     /// The function.
     fn eval(self, x: [T; N]) -> O;
 }
@@ -43,13 +45,12 @@ pub fn map<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
     inputs: [&Array; N],
 ) -> Result<Array> {
     const { assert!(1 <= N && N <= INPUTS, "a kernel has one to four inputs") };
-    let call = Call { kernel: (&raw const kernel).cast(), loops: loop_over::<T, O, N, K> };
-    // SAFETY: the loop takes `N` inputs of type `T` and writes elements of type `O`; `kernel` outlives the call.
-    unsafe { drive(op, T::DTYPE, O::DTYPE, &inputs, &call) }
+    // SAFETY: the call takes `N` inputs of type `T` and writes elements of type `O`; `kernel` outlives it.
+    unsafe { drive(op, T::DTYPE, O::DTYPE, &inputs, &Call::new::<T, O, N, K>(&kernel)) }
 }
 
 /// A kernel without its types, so that there is one driver for all kernels: only the loop itself is compiled for each.
-struct Call {
+pub(super) struct Call {
     kernel: *const (),
     loops: unsafe fn(*const (), *const *const u8, *mut u8, usize),
 }
@@ -58,10 +59,16 @@ struct Call {
 unsafe impl Sync for Call {}
 
 impl Call {
+    /// The call of a kernel, which must outlive it.
+    #[inline]
+    pub(super) fn new<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(kernel: &K) -> Call {
+        Call { kernel: (&raw const *kernel).cast(), loops: loop_over::<T, O, N, K> }
+    }
+
     /// # Safety
     /// `length` elements in each of the inputs and the output of the kernel.
     #[inline]
-    unsafe fn run(&self, from: &[*const u8], to: *mut u8, length: usize) {
+    pub(super) unsafe fn run(&self, from: &[*const u8], to: *mut u8, length: usize) {
         // SAFETY: the caller's promise.
         unsafe { (self.loops)(self.kernel, from.as_ptr(), to, length) }
     }
@@ -77,7 +84,41 @@ unsafe fn loop_over<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
 ) {
     // SAFETY: the caller's promise.
     let (kernel, from) = unsafe { (*kernel.cast::<K>(), *from.cast::<[*const T; N]>()) };
-    dispatch_for::<T, _>(Loop { kernel, from, to: to.cast::<O>(), length });
+    let kernel = Loop { kernel, from, to: to.cast::<O>(), length };
+    // A kernel that has better copies needs none of vector instructions for processors of before 2013.
+    if const { cfg!(target_arch = "x86_64") && Loop::<T, O, N, K>::WIDEST as u8 > Isa::Scalar as u8 } {
+        if let Err(Loop { kernel, from, to, length }) = dispatch_above_baseline(kernel) {
+            // SAFETY: the caller's promise.
+            unsafe { one_by_one((&raw const kernel).cast(), element::<T, O, N, K>, from, to, length) };
+        }
+    } else {
+        dispatch(kernel);
+    }
+}
+
+/// # Safety
+/// As [`Call::run`], for a kernel of the types of `element`.
+unsafe fn one_by_one<T: Element, O: Element, const N: usize>(
+    kernel: *const (),
+    element: unsafe fn(*const (), [T; N]) -> O,
+    from: [*const T; N],
+    to: *mut O,
+    length: usize,
+) {
+    for i in 0..length {
+        // SAFETY: the caller's promise.
+        unsafe { to.add(i).write(element(kernel, from.map(|from| *from.add(i)))) };
+    }
+}
+
+/// # Safety
+/// `kernel` is of type `K`.
+unsafe fn element<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
+    kernel: *const (),
+    x: [T; N],
+) -> O {
+    // SAFETY: the caller's promise.
+    unsafe { *kernel.cast::<K>() }.eval(x)
 }
 
 struct Loop<T, O, const N: usize, K> {
@@ -89,6 +130,7 @@ struct Loop<T, O, const N: usize, K> {
 
 impl<T: Element, O: Element, const N: usize, K: Map<T, O, N>> Kernel for Loop<T, O, N, K> {
     type Output = ();
+    const WIDEST: Isa = K::WIDEST.of::<T>();
 
     #[inline(always)]
     fn run(self) {
@@ -170,48 +212,56 @@ unsafe fn drive_strided(
         input.expect_dtype(op, dtype)?;
     }
     let shape = broadcast_all(op, inputs)?;
-    let walks: SmallVec<[Rows<1>; INPUTS]> =
-        inputs.iter().map(|a| Rows::new(&shape, [&a.broadcast_strides(&shape)])).collect();
+    let operands = Operands::new(inputs, &shape);
     let out = Array::uninit(shape, result)?;
     let to = Shared::new(out.as_bytes().cast_mut());
     for_each_chunk(out.len(), &|start, end| {
+        // SAFETY: the elements exist, and no two chunks write the same.
+        unsafe { operands.run(call, (start, end), result, to.get().add(start * result.size())) };
+    });
+    Ok(out)
+}
+
+/// Inputs of one type, of any strides and shapes that broadcast together.
+pub(super) struct Operands<'a> {
+    inputs: &'a [&'a Array],
+    walks: SmallVec<[Rows<1>; INPUTS]>,
+}
+
+impl<'a> Operands<'a> {
+    pub(super) fn new(inputs: &'a [&'a Array], shape: &Shape) -> Operands<'a> {
+        let walks = inputs.iter().map(|a| Rows::new(shape, [&a.broadcast_strides(shape)])).collect();
+        Operands { inputs, walks }
+    }
+
+    /// Calls a kernel for elements `start..end`; the first result goes to `to`.
+    ///
+    /// # Safety
+    /// The elements exist in the shape of the operands, the kernel takes these and writes elements of type `result`, for
+    /// which there is memory.
+    pub(super) unsafe fn run(&self, call: &Call, (start, end): (usize, usize), result: DType, to: *mut u8) {
+        let size = self.inputs[0].dtype().size();
         let mut space = [const { MaybeUninit::<[u64; BLOCK]>::uninit() }; INPUTS];
         let mut filled = [false; INPUTS];
         for begin in (start..end).step_by(BLOCK) {
             let stop = (begin + BLOCK).min(end);
             let mut from = [ptr::null(); INPUTS];
-            // SAFETY: the elements exist under the strides of their input, a block holds as many, and no two chunks
-            // write the same.
+            // SAFETY: the elements exist under the strides of their input, and a block holds as many.
             unsafe {
-                for (k, (input, walk)) in inputs.iter().zip(&walks).enumerate() {
+                for (k, (input, walk)) in self.inputs.iter().zip(&self.walks).enumerate() {
                     let near = space[k].as_mut_ptr().cast::<u8>();
                     from[k] = near;
                     if walk.is_flat() {
-                        from[k] = input.as_bytes().add(begin * dtype.size());
+                        from[k] = input.as_bytes().add(begin * size);
                     } else if !filled[k] {
-                        gather_bytes(input.as_bytes(), dtype.size(), walk, (begin, stop), near);
+                        gather_bytes(input.as_bytes(), size, walk, (begin, stop), near);
                         // A single repeated element fills its block once.
                         filled[k] = walk.is_constant();
                     }
                 }
-                call.run(&from[..inputs.len()], to.get().add(begin * result.size()), stop - begin);
+                let to = to.add((begin - start) * result.size());
+                call.run(&from[..self.inputs.len()], to, stop - begin);
             }
-        }
-    });
-    Ok(out)
-}
-
-/// [`gather`] for elements of `size` bytes.
-///
-/// # Safety
-/// As [`gather`].
-unsafe fn gather_bytes(from: *const u8, size: usize, walk: &Rows<1>, range: (usize, usize), to: *mut u8) {
-    // SAFETY: the caller's promise; elements are only copied, so another type of their size will do.
-    unsafe {
-        match size {
-            8 => gather(from.cast::<i64>(), walk, range, to.cast()),
-            4 => gather(from.cast::<i32>(), walk, range, to.cast()),
-            _ => gather(from.cast::<bool>(), walk, range, to.cast()),
         }
     }
 }
@@ -228,13 +278,19 @@ pub fn map_assign<T: Element, K: Map<T, T, 2>>(
     target: &mut Array,
     input: &Array,
 ) -> Result<()> {
+    assign::<T>(op, target, input, &Call { kernel: (&raw const kernel).cast(), loops: loop_in_place::<T, K> })
+}
+
+/// [`map_assign`] for all kernels. The call has the input alone in `from`, and changes what is in `to`.
+fn assign<T: Element>(op: &'static str, target: &mut Array, input: &Array, call: &Call) -> Result<()> {
     input.expect_dtype(op, T::DTYPE)?;
     if input.shape() == target.shape()
         && let Some(from) = input.as_slice::<T>()
         && from.len() <= BLOCK
     {
         let to = target.make_mut::<T>()?;
-        dispatch_for::<T, _>(InPlace { kernel, to, from });
+        // SAFETY: both have as many elements, and the target's are its own.
+        unsafe { call.run(&[from.as_ptr().cast()], to.as_mut_ptr().cast(), to.len()) };
         return Ok(());
     }
     let shape = target.shape().clone();
@@ -257,12 +313,27 @@ pub fn map_assign<T: Element, K: Map<T, T, 2>>(
                     gather(input.as_ptr::<T>(), &walk, (begin, begin + n), space.as_mut_ptr().cast());
                     from = space.as_ptr().cast();
                 }
-                let to = std::slice::from_raw_parts_mut(to.get().add(begin), n);
-                dispatch_for::<T, _>(InPlace { kernel, to, from: std::slice::from_raw_parts(from, n) });
+                call.run(&[from.cast()], to.get().add(begin).cast(), n);
             }
         }
     });
     Ok(())
+}
+
+/// # Safety
+/// As [`Call::run`], for a kernel of type `K` and elements of type `T`, which nobody else reads or writes.
+unsafe fn loop_in_place<T: Element, K: Map<T, T, 2>>(
+    kernel: *const (),
+    from: *const *const u8,
+    to: *mut u8,
+    length: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let to = std::slice::from_raw_parts_mut(to.cast::<T>(), length);
+        let from = std::slice::from_raw_parts((*from).cast::<T>(), length);
+        dispatch(InPlace { kernel: *kernel.cast::<K>(), to, from });
+    }
 }
 
 struct InPlace<'a, T, K> {
@@ -273,6 +344,7 @@ struct InPlace<'a, T, K> {
 
 impl<T: Element, K: Map<T, T, 2>> Kernel for InPlace<'_, T, K> {
     type Output = ();
+    const WIDEST: Isa = K::WIDEST.of::<T>();
     #[inline(always)]
     fn run(self) {
         for (x, y) in self.to.iter_mut().zip(self.from) {

@@ -6,7 +6,7 @@ use super::Shared;
 use super::conv::for_units;
 use super::window::Windows;
 use crate::array::Uninit;
-use crate::isa::{Kernel, dispatch_for};
+use crate::isa::{Isa, Kernel, dispatch};
 use crate::{Array, Element, Error, ErrorKind, Float, Result, Shape, with_float};
 use smallvec::SmallVec;
 
@@ -259,6 +259,7 @@ struct Gather<'a, F, P> {
 
 impl<F: Float, P: Pool<F>> Kernel for Gather<'_, F, P> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
 
     #[inline(always)]
     fn run(self) {
@@ -288,6 +289,7 @@ struct Scatter<'a, F, P> {
 
 impl<F: Float, P: Pool<F>> Kernel for Scatter<'_, F, P> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
 
     #[inline(always)]
     fn run(self) {
@@ -328,7 +330,7 @@ fn forward<F: Float + Element, P: Pool<F>>(
             let entry = i / w.count() * length + shift;
             let (from, to) = (from.map(|x| x.get().wrapping_add(entry).cast_const()), to.get());
             let (to, pool) = (to.wrapping_add(i * channels), std::marker::PhantomData::<P>);
-            dispatch_for::<F, _>(Gather { cells, channels, from, to, pool });
+            dispatch(Gather { cells, channels, from, to, pool });
         });
     });
     // SAFETY: each window has written its part.
@@ -377,7 +379,7 @@ fn backward<F: Float + Element, P: Pool<F>>(
                     exclusive,
                     pool: std::marker::PhantomData::<P>,
                 };
-                dispatch_for::<F, _>(scatter);
+                dispatch(scatter);
             });
         }
     });

@@ -5,6 +5,7 @@
 mod columns;
 mod fused;
 mod index_of;
+mod leaf;
 mod ops;
 mod rows;
 #[cfg(test)]
@@ -12,15 +13,13 @@ mod tests;
 
 pub use fused::reduce_map;
 pub use index_of::{argmax, argmin};
+pub(crate) use leaf::{Loops, Span, leaf};
 pub(crate) use ops::{Add, Combine, Maximum, Multiply};
-pub(crate) use rows::reduce_leaf;
 
-use crate::array::Uninit;
-use crate::kernels::elementwise::Identity;
 use crate::kernels::strided::Rows;
-use crate::{Array, DType, Error, ErrorKind, Number, Result, Shape, with_dtype, with_float};
+use crate::{Array, DType, Element, Error, ErrorKind, Float, Result, Shape};
 use ops::Minimum;
-use rows::{LEAF, reduce_short};
+use rows::LEAF;
 use smallvec::SmallVec;
 
 /// Fewer columns than this are reduced one by one.
@@ -67,6 +66,27 @@ impl Reduction {
         };
         if fits { Ok(()) } else { Err(Error::new(ErrorKind::DType, self.name(), expected, dtype)) }
     }
+
+    /// The loops for elements of a type that fits. The largest of booleans is their *or*, the smallest their *and*.
+    fn loops(self, dtype: DType) -> &'static Loops {
+        macro_rules! of_numbers {
+            ($op:ident, $of_booleans:ident) => {
+                match dtype {
+                    DType::F32 => Loops::of::<f32, $op>(),
+                    DType::F64 => Loops::of::<f64, $op>(),
+                    DType::I32 => Loops::of::<i32, $op>(),
+                    DType::I64 => Loops::of::<i64, $op>(),
+                    DType::Bool => Loops::of::<bool, $of_booleans>(),
+                }
+            };
+        }
+        match self {
+            Reduction::Sum | Reduction::Mean | Reduction::Any => of_numbers!(Add, Add),
+            Reduction::Prod | Reduction::All => of_numbers!(Multiply, Multiply),
+            Reduction::Max => of_numbers!(Maximum, Add),
+            Reduction::Min => of_numbers!(Minimum, Multiply),
+        }
+    }
 }
 
 /// Combines the elements along `axes`, which the result does not have (or has with length 1, if `keep_dims`).
@@ -97,24 +117,21 @@ pub fn reduce(reduction: Reduction, array: &Array, axes: &[usize], keep_dims: bo
         true => kept(array.shape(), &reduced, 0),
         false => array.shape().iter().zip(&reduced).filter(|&(_, &r)| !r).map(|(&n, _)| n).collect(),
     };
-    match reduction {
-        Reduction::Sum | Reduction::Any => {
-            with_dtype!(array.dtype(), T => reduce_with::<T, Add>(array, &reduced, shape))
+    let mut result = reduce_with(reduction.loops(array.dtype()), array, &reduced, shape)?;
+    let n: usize = axes.iter().map(|&axis| array.shape()[axis]).product();
+    if reduction == Reduction::Mean && n != 1 {
+        match array.dtype() {
+            DType::F64 => divide::<f64>(&mut result, n)?,
+            _ => divide::<f32>(&mut result, n)?,
         }
-        Reduction::Prod | Reduction::All => {
-            with_dtype!(array.dtype(), T => reduce_with::<T, Multiply>(array, &reduced, shape))
-        }
-        Reduction::Max => with_dtype!(array.dtype(), T => reduce_with::<T, Maximum>(array, &reduced, shape)),
-        Reduction::Min => with_dtype!(array.dtype(), T => reduce_with::<T, Minimum>(array, &reduced, shape)),
-        Reduction::Mean => with_float!(op, array.dtype(), T => {
-            let n: usize = axes.iter().map(|&axis| array.shape()[axis]).product();
-            let mut sum = reduce_with::<T, Add>(array, &reduced, shape)?;
-            if n != 1 {
-                sum.make_mut::<T>()?.iter_mut().for_each(|x| *x /= n as T);
-            }
-            Ok(sum)
-        }),
     }
+    Ok(result)
+}
+
+fn divide<T: Float + Element>(sums: &mut Array, n: usize) -> Result<()> {
+    let n = T::from_f64(n as f64);
+    sums.make_mut::<T>()?.iter_mut().for_each(|x| *x /= n);
+    Ok(())
 }
 
 /// Sums over the axes that broadcasting `shape` to the array's shape would repeat: the gradient of
@@ -148,7 +165,7 @@ fn sum_to_shape(array: &Array, shape: &Shape) -> Result<Array> {
     let extra = array.rank() - shape.rank();
     let reduced: Mask =
         (0..array.rank()).map(|i| i < extra || shape[i - extra] != array.shape()[i]).collect();
-    with_dtype!(array.dtype(), T => reduce_with::<T, Add>(array, &reduced, shape.clone()))
+    reduce_with(Reduction::Sum.loops(array.dtype()), array, &reduced, shape.clone())
 }
 
 /// Which axes are reduced.
@@ -166,21 +183,23 @@ fn marked(op: &'static str, shape: &Shape, axes: &[usize]) -> Result<Mask> {
 }
 
 /// Reduces the marked axes to length 1, and gives the result `shape`, which has as many elements.
-fn reduce_with<T: Number, C: Combine<T>>(array: &Array, reduced: &[bool], shape: Shape) -> Result<Array> {
+fn reduce_with(loops: &Loops, array: &Array, reduced: &[bool], shape: Shape) -> Result<Array> {
     if array.is_empty() {
-        return Ok(Uninit::<T>::new(shape)?.fill(C::EMPTY));
+        return (loops.filled)(shape);
     }
-    if let Some(x) = array.as_slice::<T>()
-        && x.len() <= LEAF
+    if array.is_contiguous()
+        && array.len() <= LEAF
         && reduced.iter().zip(array.shape().iter()).all(|(&r, &n)| r || n == 1)
     {
-        // SAFETY: the slice holds that many elements.
-        let result = unsafe { reduce_short::<T, T, C, Identity, 1>(Identity, [x.as_ptr()], x.len()) };
-        return Ok(Uninit::<T>::new(shape)?.fill(result));
+        let out = Array::uninit(shape, loops.dtype)?;
+        let span = Span { count: 1, step: 0, n: array.len() };
+        // SAFETY: there are that many elements, and a place for the result.
+        unsafe { loops.rows(array.as_bytes(), span, out.as_bytes().cast_mut()) };
+        return Ok(out);
     }
     let mut current = array.clone();
     while current.shape().iter().zip(reduced).any(|(&n, &r)| r && n != 1) {
-        current = reduce_innermost::<T, C>(&current, reduced)?;
+        current = reduce_innermost(loops, &current, reduced)?;
     }
     if *current.shape() == shape { Ok(current) } else { current.reshape(shape) }
 }
@@ -194,16 +213,15 @@ fn kept(shape: &Shape, reduced: &[bool], start: usize) -> Shape {
 ///
 /// With `[outer.., run.., inner..]`, where `inner` is what is kept inside of the run: a reduction of rows if there
 /// is no or little of it, else of columns.
-fn reduce_innermost<T: Number, C: Combine<T>>(array: &Array, reduced: &[bool]) -> Result<Array> {
+fn reduce_innermost(loops: &Loops, array: &Array, reduced: &[bool]) -> Result<Array> {
     let (shape, strides) = (array.shape(), array.strides());
     let end = (0..shape.rank()).rfind(|&i| reduced[i] && shape[i] != 1).map_or(0, |i| i + 1);
     let start = (0..end).rfind(|&i| !reduced[i] && shape[i] != 1).map_or(0, |i| i + 1);
     let length = |axes: std::ops::Range<usize>| shape[axes].iter().product::<usize>();
     let (n, width) = (length(start..end), length(end..shape.rank()));
     let walk = |axes: std::ops::Range<usize>| Rows::new(&shape[axes.clone()], [&strides[axes]]);
-    let mut out = Uninit::<T>::new(kept(shape, reduced, start))?;
-    let to = out.as_mut_slice().as_mut_ptr().cast::<T>();
-    let (from, run) = (array.as_ptr::<T>(), walk(start..end));
+    let out = Array::uninit(kept(shape, reduced, start), loops.dtype)?;
+    let (from, run, to) = (array.as_bytes(), walk(start..end), out.as_bytes().cast_mut());
     // SAFETY: the walks cover the array, and `to` is memory for an element for each of `outer` and `inner`. Both
     // reductions write all of them.
     unsafe {
@@ -212,14 +230,13 @@ fn reduce_innermost<T: Number, C: Combine<T>>(array: &Array, reduced: &[bool]) -
             let lengths: SmallVec<[usize; 6]> = axes().map(|i| shape[i]).collect();
             let steps: SmallVec<[isize; 6]> = axes().map(|i| strides[i]).collect();
             let (outer, count) = (Rows::new(&lengths, [&steps]), length(0..start) * width);
-            let source = rows::Source { kernel: Identity, from: [from], outer: &outer, count, row: &run, n };
-            rows::reduce_rows::<T, T, C, Identity, 1>(source, to)?;
+            rows::reduce_rows(loops, rows::Source { from, outer: &outer, count, row: &run, n }, to)?;
         } else {
             let (outer, columns, count) = (walk(0..start), walk(end..shape.rank()), length(0..start));
             let source =
                 columns::Source { from, outer: &outer, count, rows: &run, n, columns: &columns, width };
-            columns::reduce_columns::<T, C>(source, to)?;
+            columns::reduce_columns(loops, source, to)?;
         }
-        Ok(out.assume_init())
     }
+    Ok(out)
 }

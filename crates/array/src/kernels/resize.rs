@@ -2,7 +2,7 @@
 use super::Shared;
 use super::conv::for_units;
 use crate::array::Uninit;
-use crate::isa::{Kernel, dispatch_for};
+use crate::isa::{Isa, Kernel, dispatch};
 use crate::{Array, Element, Error, ErrorKind, Float, Result, with_float};
 
 const OP: &str = "resize";
@@ -97,7 +97,7 @@ fn run<F: Float + Element>(
     for_units(outer, (own + length) * inner, |n| {
         let (from, to) =
             (source.get().wrapping_add(n * own * inner), result.get().wrapping_add(n * length * inner));
-        dispatch_for::<F, _>(Block { from, to, blends: &blends, length, inner, transposed });
+        dispatch(Block { from, to, blends: &blends, length, inner, transposed });
     });
     // SAFETY: each block is written.
     Ok(unsafe { out.assume_init() })
@@ -115,6 +115,7 @@ struct Block<'a, F> {
 
 impl<F: Float> Kernel for Block<'_, F> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
 
     #[inline(always)]
     fn run(self) {

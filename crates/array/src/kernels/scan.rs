@@ -10,7 +10,7 @@ use super::index::for_shares;
 use super::reduce::{Add, Combine, Multiply};
 use super::strided::CHUNK;
 use crate::array::Uninit;
-use crate::isa::dispatch_for;
+use crate::isa::{Isa, dispatch};
 use crate::{Array, DType, Element, Error, ErrorKind, Float, Kernel, Result, with_dtype, with_float};
 use log_sums::LogSums;
 use std::marker::PhantomData;
@@ -70,7 +70,7 @@ pub fn scan(scan: Scan, array: &Array, axis: usize, exclusive: bool, reverse: bo
         }
         Scan::LogSumExp => with_float!(op, array.dtype(), T => {
             scan_lines::<T>(&array, axis, reverse, |from, to, n, step, width, _| {
-                dispatch_for::<T, _>(LogSums { from, to, n, step, width, exclusive });
+                dispatch(LogSums { from, to, n, step, width, exclusive });
             })
         }),
     }
@@ -107,7 +107,7 @@ pub fn linear_scan(terms: &Array, factors: &Array, axis: usize, reverse: bool) -
         let walk = |from: *const F, to: *mut F, n: usize, step: isize, width: usize, at: usize| {
             // SAFETY: as `scan_lines` promises; the factors have the shape of the terms.
             let factors = unsafe { factors.as_ptr::<F>().add(at) };
-            dispatch_for::<F, _>(LinearLines { terms: from, factors, to, n, step, width });
+            dispatch(LinearLines { terms: from, factors, to, n, step, width });
         };
         scan_lines::<F>(&terms, axis, reverse, walk)
     })
@@ -120,7 +120,7 @@ fn scan_with<T: Element, C: Combine<T>>(
     reverse: bool,
 ) -> Result<Array> {
     scan_lines::<T>(array, axis, reverse, |from, to, n, step, width, _| {
-        dispatch_for::<T, _>(Lines { from, to, n, step, width, exclusive, op: PhantomData::<C> });
+        dispatch(Lines { from, to, n, step, width, exclusive, op: PhantomData::<C> });
     })
 }
 
@@ -166,6 +166,7 @@ struct Lines<T, C> {
 
 impl<T: Element, C: Combine<T>> Kernel for Lines<T, C> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2.of::<T>();
     #[inline(always)]
     fn run(self) {
         let Lines { from, to, n, step, width, exclusive, .. } = self;
@@ -207,6 +208,7 @@ struct LinearLines<F> {
 
 impl<F: Float> Kernel for LinearLines<F> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
     #[inline(always)]
     fn run(self) {
         let LinearLines { terms, factors, to, n, step, width } = self;

@@ -13,9 +13,12 @@ pub use cross_entropy::{
 };
 
 use crate::array::Uninit;
-use crate::kernels::elementwise::{Identity, Map};
+use crate::kernels::elementwise::Map;
 use crate::{Array, Element, Error, ErrorKind, Float, Number, Result, with_float};
-use rows::{BLOCK, Input, Output, RowKernel, blocks, exp_shifted, for_each_row, max, rows_of, sum};
+use rows::{
+    BLOCK, Divided, Input, Output, change_rows, changes, exp_rows, for_each_block, ln_all, max_rows, rows_of,
+    sum_rows,
+};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -31,7 +34,7 @@ use std::ops::Range;
 /// # Ok::<(), slalom_array::Error>(())
 /// ```
 pub fn softmax(x: &Array) -> Result<Array> {
-    with_float!("softmax", x.dtype(), T => by_rows::<T, 1, _>("softmax", [x], |[x], to| Softmax { x, to }))
+    with_float!("softmax", x.dtype(), T => by_rows::<T, 1>("softmax", [x], softmax_rows::<T>))
 }
 
 /// `x_j - ln Σ_k exp(x_k)` along the last axis.
@@ -46,7 +49,7 @@ pub fn softmax(x: &Array) -> Result<Array> {
 /// # Ok::<(), slalom_array::Error>(())
 /// ```
 pub fn log_softmax(x: &Array) -> Result<Array> {
-    with_float!("log_softmax", x.dtype(), T => by_rows::<T, 1, _>("log_softmax", [x], |[x], to| LogSoftmax { x, to }))
+    with_float!("log_softmax", x.dtype(), T => by_rows::<T, 1>("log_softmax", [x], log_softmax_rows::<T>))
 }
 
 /// The gradient of [`softmax`] for its input: `y_j (g_j - Σ_k g_k y_k)`, from its output `y` and the gradient `g` for
@@ -57,7 +60,7 @@ pub fn log_softmax(x: &Array) -> Result<Array> {
 pub fn softmax_grad(output: &Array, upstream: &Array) -> Result<Array> {
     let op = "softmax_grad";
     with_float!(op, output.dtype(), T => {
-        by_rows::<T, 2, _>(op, [output, upstream], |[y, g], to| SoftmaxGrad { y, g, to })
+        by_rows::<T, 2>(op, [output, upstream], softmax_grad_rows::<T>)
     })
 }
 
@@ -69,7 +72,7 @@ pub fn softmax_grad(output: &Array, upstream: &Array) -> Result<Array> {
 pub fn log_softmax_grad(output: &Array, upstream: &Array) -> Result<Array> {
     let op = "log_softmax_grad";
     with_float!(op, output.dtype(), T => {
-        by_rows::<T, 2, _>(op, [output, upstream], |[y, g], to| LogSoftmaxGrad { y, g, to })
+        by_rows::<T, 2>(op, [output, upstream], log_softmax_grad_rows::<T>)
     })
 }
 
@@ -96,17 +99,19 @@ pub fn logsumexp(x: &Array) -> Result<Array> {
         let (input, to) = (Input::<T>::new(&x), Output::new(&mut out));
         // SAFETY: both have `count` rows, and each row writes its own result.
         unsafe {
-            for_each_row(count, n, LogSumExp { x: input, to });
+            for_each_block(count, n, |rows| {
+                logsumexp_rows(input.at(rows.start * n), rows.len(), n, to.at(rows.start));
+            });
             Ok(out.assume_init())
         }
     })
 }
 
-/// Runs a kernel whose output has the shape of its inputs.
-fn by_rows<T: Element, const N: usize, K: RowKernel<T>>(
+/// Computes the output, which has the shape of the inputs, in blocks of rows: `body(inputs, rows, n, output)`.
+fn by_rows<T: Element, const N: usize>(
     op: &'static str,
     inputs: [&Array; N],
-    kernel: impl Fn([Input<T>; N], Output<T>) -> K,
+    body: unsafe fn([*const T; N], usize, usize, *mut T),
 ) -> Result<Array> {
     let shape = inputs[0].shape();
     let (count, n) = rows_of(op, inputs[0])?;
@@ -118,11 +123,14 @@ fn by_rows<T: Element, const N: usize, K: RowKernel<T>>(
     for input in &mut held {
         *input = input.contiguous()?;
     }
-    let kernel = kernel(held.each_ref().map(|a| Input::new(a)), Output::new(&mut out));
-    // SAFETY: all have `count` rows of `n` elements, and each row writes its own.
+    let (from, to) = (held.each_ref().map(|a| Input::new(a)), Output::new(&mut out));
+    // SAFETY: all have `count` rows of `n` elements, and each block writes its own.
     unsafe {
         if n > 0 {
-            for_each_row(count, n, kernel);
+            for_each_block(count, n, |rows| {
+                let first = rows.start * n;
+                body(from.map(|from| from.at(first)), rows.len(), n, to.at(first));
+            });
         }
         Ok(out.assume_init())
     }
@@ -137,177 +145,118 @@ fn expect_like(op: &'static str, first: &Array, other: &Array) -> Result<()> {
     Err(Error::new(ErrorKind::Shape, op, format!("shape {}", first.shape()), other.shape()))
 }
 
-struct Softmax<T> {
-    x: Input<T>,
-    to: Output<T>,
+/// A number for each row of a block.
+type OfRows<T> = MaybeUninit<[T; BLOCK]>;
+
+/// # Safety
+/// Here and below: a block of rows of `n > 0` elements each, and memory for the results.
+unsafe fn softmax_rows<T: Float + Number>([x]: [*const T; 1], rows: usize, n: usize, to: *mut T) {
+    let mut totals = OfRows::<T>::uninit();
+    let totals: *mut T = totals.as_mut_ptr().cast();
+    // SAFETY: the caller's promise; a block has no more rows than `BLOCK`.
+    unsafe {
+        max_rows(x, rows, n, totals);
+        exp_rows(x, totals, (rows, n), to);
+        sum_rows(to, rows, n, totals);
+        change_rows(Divided, to, [to; 2], [totals; 2], (rows, n));
+    }
 }
 
-impl<T: Float + Number> RowKernel<T> for Softmax<T> {
-    #[inline(always)]
-    unsafe fn run(&self, rows: Range<usize>, n: usize) {
-        for block in blocks(rows, n) {
-            let (x, to) = (self.x.at(block.start * n), self.to.at(block.start * n));
-            // SAFETY: the rows of the block exist.
-            unsafe {
-                exp_shifted(x, |row| max(x.add(row * n), n), block.len(), n, to);
-                for row in 0..block.len() {
-                    let y = to.add(row * n);
-                    let total = sum(Identity, [y.cast_const()], n);
-                    for j in 0..n {
-                        *y.add(j) = *y.add(j) / total;
-                    }
-                }
-            }
+changes! {
+    LogSoftmax: [_, x, _, shift, ln] => x - shift - ln;
+    SoftmaxGrad: [_, y, g, total, _] => y * (g - total);
+    LogSoftmaxGrad: [exp, g, _, total, _] => g - exp * total;
+    Product: [y, g, _, _, _] => g * y;
+}
+
+/// # Safety
+/// As [`softmax_rows`].
+unsafe fn log_softmax_rows<T: Float + Number>([x]: [*const T; 1], rows: usize, n: usize, to: *mut T) {
+    let mut space = [const { OfRows::<T>::uninit() }; 2];
+    let [shifts, totals] = space.each_mut().map(|space| space.as_mut_ptr().cast::<T>());
+    // SAFETY: as in `softmax_rows`.
+    unsafe {
+        max_rows(x, rows, n, shifts);
+        exp_rows(x, shifts, (rows, n), to);
+        sum_rows(to, rows, n, totals);
+        ln_all(totals, rows);
+        change_rows(LogSoftmax, to, [x; 2], [shifts, totals], (rows, n));
+    }
+}
+
+/// # Safety
+/// As [`softmax_rows`].
+unsafe fn softmax_grad_rows<T: Float + Number>([y, g]: [*const T; 2], rows: usize, n: usize, to: *mut T) {
+    let mut totals = OfRows::<T>::uninit();
+    let totals: *mut T = totals.as_mut_ptr().cast();
+    // SAFETY: as in `softmax_rows`.
+    unsafe {
+        to.copy_from_nonoverlapping(y, rows * n);
+        change_rows(Product, to, [g; 2], [y; 2], (rows, n));
+        sum_rows(to, rows, n, totals);
+        change_rows(SoftmaxGrad, to, [y, g], [totals; 2], (rows, n));
+    }
+}
+
+/// # Safety
+/// As [`softmax_rows`].
+unsafe fn log_softmax_grad_rows<T: Float + Number>([y, g]: [*const T; 2], rows: usize, n: usize, to: *mut T) {
+    let mut totals = MaybeUninit::new([<T as Float>::ZERO; BLOCK]);
+    let totals: *mut T = totals.as_mut_ptr().cast();
+    // SAFETY: as in `softmax_rows`.
+    unsafe {
+        exp_rows(y, totals, (rows, n), to);
+        sum_rows(g, rows, n, totals);
+        change_rows(LogSoftmaxGrad, to, [g; 2], [totals; 2], (rows, n));
+    }
+}
+
+/// # Safety
+/// As [`softmax_rows`], with memory for a result for each row.
+unsafe fn logsumexp_rows<T: Float + Number>(x: *const T, rows: usize, n: usize, to: *mut T) {
+    let mut space = [const { OfRows::<T>::uninit() }; 2];
+    let [shifts, exps] = space.each_mut().map(|space| space.as_mut_ptr().cast::<T>());
+    // SAFETY: as in `softmax_rows`; a block has no more elements than `BLOCK`, unless it is one long row.
+    unsafe {
+        max_rows(x, rows, n, shifts);
+        for row in 0..rows {
+            // Infinities are not subtracted from each other.
+            let largest = *shifts.add(row);
+            shifts.add(row).write(T::select(largest.is_finite(), largest, <T as Float>::ZERO));
+        }
+        sum_long_rows((rows, n), to, |part: Range<usize>| {
+            exp_rows(x.add(part.start), shifts, (rows, part.len() / rows), exps);
+            exps
+        });
+        ln_all(to, rows);
+        for row in 0..rows {
+            *to.add(row) = *to.add(row) + *shifts.add(row);
         }
     }
 }
 
-/// `exp(x - shift)`.
-#[derive(Clone, Copy)]
-struct ExpShifted<T>(T);
-
-impl<T: Float> Map<T, T, 1> for ExpShifted<T> {
-    #[inline(always)]
-    fn eval(self, [x]: [T; 1]) -> T {
-        (x - self.0).exp()
-    }
-}
-
-/// Calls `each(row, shift, Σ exp(x - shift))` for each row of a block.
+/// `to[row] = Σ_j terms[row, j]` for a block of rows whose terms `part(range)` writes to memory for [`BLOCK`] elements and
+/// returns: for all rows, or for some elements of one long row.
 ///
 /// # Safety
-/// The elements of the rows may be read; the rows are a block.
-#[inline(always)]
-unsafe fn exp_sums<T: Float + Number>(
-    x: *const T,
-    rows: usize,
-    n: usize,
-    shift: impl Fn(*const T) -> T,
-    each: impl Fn(usize, T, T),
+/// Memory for a result for each row; `part` returns as many terms as it is asked for.
+unsafe fn sum_long_rows<T: Float + Number>(
+    (rows, n): (usize, usize),
+    to: *mut T,
+    part: impl Fn(Range<usize>) -> *mut T,
 ) {
-    // SAFETY: the caller's promise; `rows * n` is at most `BLOCK`, unless there is one long row.
+    // SAFETY: the caller's promise.
     unsafe {
-        if n > BLOCK {
-            let shift = shift(x);
-            return each(0, shift, sum(ExpShifted(shift), [x], n));
+        if n <= BLOCK {
+            return sum_rows(part(0..rows * n), rows, n, to);
         }
-        let mut space = MaybeUninit::<[[T; BLOCK]; 2]>::uninit();
-        let shifts: *mut T = space.as_mut_ptr().cast();
-        let exps = shifts.add(BLOCK);
-        for row in 0..rows {
-            shifts.add(row).write(shift(x.add(row * n)));
+        let mut total = <T as Float>::ZERO;
+        for start in (0..n).step_by(BLOCK) {
+            let range = start..(start + BLOCK).min(n);
+            let length = range.len();
+            sum_rows(part(range), 1, length, to);
+            total += *to;
         }
-        exp_shifted(x, |row| *shifts.add(row), rows, n, exps);
-        for row in 0..rows {
-            each(row, *shifts.add(row), sum(Identity, [exps.add(row * n).cast_const()], n));
-        }
-    }
-}
-
-struct LogSoftmax<T> {
-    x: Input<T>,
-    to: Output<T>,
-}
-
-impl<T: Float + Number> RowKernel<T> for LogSoftmax<T> {
-    #[inline(always)]
-    unsafe fn run(&self, rows: Range<usize>, n: usize) {
-        for block in blocks(rows, n) {
-            let (x, to) = (self.x.at(block.start * n), self.to.at(block.start * n));
-            // SAFETY: the rows of the block exist.
-            unsafe {
-                let largest = |row| max(row, n);
-                exp_sums(x, block.len(), n, largest, |row, shift, total| {
-                    let ln = total.ln();
-                    for j in row * n..(row + 1) * n {
-                        to.add(j).write(*x.add(j) - shift - ln);
-                    }
-                });
-            }
-        }
-    }
-}
-
-struct LogSumExp<T> {
-    x: Input<T>,
-    to: Output<T>,
-}
-
-impl<T: Float + Number> RowKernel<T> for LogSumExp<T> {
-    #[inline(always)]
-    unsafe fn run(&self, rows: Range<usize>, n: usize) {
-        for block in blocks(rows, n) {
-            let (x, to) = (self.x.at(block.start * n), self.to.at(block.start));
-            // SAFETY: the rows of the block exist.
-            unsafe {
-                // Infinities are not subtracted from each other.
-                let finite = |row: *const T| {
-                    let largest = max(row, n);
-                    T::select(largest.is_finite(), largest, <T as Float>::ZERO)
-                };
-                exp_sums(x, block.len(), n, finite, |row, shift, total| {
-                    to.add(row).write(total.ln() + shift)
-                });
-            }
-        }
-    }
-}
-
-/// `a · b`.
-#[derive(Clone, Copy)]
-struct Product;
-
-impl<T: Float> Map<T, T, 2> for Product {
-    #[inline(always)]
-    fn eval(self, [a, b]: [T; 2]) -> T {
-        a * b
-    }
-}
-
-struct SoftmaxGrad<T> {
-    y: Input<T>,
-    g: Input<T>,
-    to: Output<T>,
-}
-
-impl<T: Float + Number> RowKernel<T> for SoftmaxGrad<T> {
-    #[inline(always)]
-    unsafe fn run(&self, rows: Range<usize>, n: usize) {
-        for row in rows {
-            let (y, g, to) = (self.y.at(row * n), self.g.at(row * n), self.to.at(row * n));
-            // SAFETY: the row exists.
-            unsafe {
-                let total = sum(Product, [g, y], n);
-                for j in 0..n {
-                    to.add(j).write(*y.add(j) * (*g.add(j) - total));
-                }
-            }
-        }
-    }
-}
-
-struct LogSoftmaxGrad<T> {
-    y: Input<T>,
-    g: Input<T>,
-    to: Output<T>,
-}
-
-impl<T: Float + Number> RowKernel<T> for LogSoftmaxGrad<T> {
-    #[inline(always)]
-    unsafe fn run(&self, rows: Range<usize>, n: usize) {
-        for block in blocks(rows, n) {
-            let (y, g, to) =
-                (self.y.at(block.start * n), self.g.at(block.start * n), self.to.at(block.start * n));
-            // SAFETY: the rows of the block exist.
-            unsafe {
-                exp_shifted(y, |_| <T as Float>::ZERO, block.len(), n, to);
-                for row in 0..block.len() {
-                    let total = sum(Identity, [g.add(row * n)], n);
-                    for j in row * n..(row + 1) * n {
-                        to.add(j).write(*g.add(j) - *to.add(j) * total);
-                    }
-                }
-            }
-        }
+        to.write(total);
     }
 }

@@ -62,12 +62,6 @@ impl<const N: usize> Rows<N> {
         offset
     }
 
-    /// The walk over input `k` alone.
-    pub(crate) fn of(&self, k: usize) -> Rows<1> {
-        let strides: SmallVec<[isize; 6]> = self.strides.iter().map(|s| s[k]).collect();
-        Rows::new(&self.lengths, [&strides])
-    }
-
     /// The walk over an array of this shape, under the strides of each input.
     pub(crate) fn new(shape: &[usize], strides: [&[isize]; N]) -> Rows<N> {
         let mut rows = Rows { lengths: SmallVec::new(), strides: SmallVec::new() };
@@ -131,6 +125,27 @@ pub(crate) unsafe fn gather<T: Element>(
             }
             index[axis] = 0;
             at = at.wrapping_offset(-(rows.lengths[axis] as isize * rows.strides[axis][0]));
+        }
+    }
+}
+
+/// [`gather`] for elements of `size` bytes.
+///
+/// # Safety
+/// As [`gather`].
+pub(super) unsafe fn gather_bytes(
+    from: *const u8,
+    size: usize,
+    walk: &Rows<1>,
+    range: (usize, usize),
+    to: *mut u8,
+) {
+    // SAFETY: the caller's promise; elements are only copied, so another type of their size will do.
+    unsafe {
+        match size {
+            8 => gather(from.cast::<i64>(), walk, range, to.cast()),
+            4 => gather(from.cast::<i32>(), walk, range, to.cast()),
+            _ => gather(from.cast::<bool>(), walk, range, to.cast()),
         }
     }
 }

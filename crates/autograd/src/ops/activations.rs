@@ -26,13 +26,13 @@ unary_ops! {
         df(y) = F::select((y > F::ZERO) & (y < F::from_f64(6.0)), F::ONE, F::ZERO);
 
     /// `x Φ(x)` with the normal distribution's Φ: the Gaussian error linear unit (D. Hendrycks, K. Gimpel, 2016).
-    gelu = Gelu of input:
+    gelu = Gelu of input, wide:
         f(x) = x.gelu(),
         df(x) = x.ndtr() + x * F::from_f64(ROOT) * (-F::HALF * x * x).exp(),
         d2(x) = { let square = x.square(); Ok(ROOT * (-0.5 * &square).exp()? * (2.0 - square)) };
 
     /// [`gelu`](Tensor::gelu) by its approximation `x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2`.
-    gelu_tanh = GeluTanh of input:
+    gelu_tanh = GeluTanh of input, wide:
         f(x) = F::HALF * x * (F::ONE + gelu_tanh(x).0),
         df(x) = {
             let (t, slope) = gelu_tanh(x);
@@ -47,12 +47,12 @@ unary_ops! {
         };
 
     /// `x sigmoid(x)`, also called swish.
-    silu = Silu of input: f(x) = x * x.sigmoid(),
+    silu = Silu of input, wide: f(x) = x * x.sigmoid(),
         df(x) = { let y = x.sigmoid(); y * (F::ONE + x * (F::ONE - y)) },
         d2(x) = { let y = x.sigmoid()?; Ok(&y * (1.0 - &y) * (2.0 + x * (1.0 - 2.0 * &y))) };
 
     /// `x tanh(softplus(x))` (D. Misra, 2019).
-    mish = Mish of input: f(x) = x * x.softplus().tanh(),
+    mish = Mish of input, wide: f(x) = x * x.softplus().tanh(),
         df(x) = { let t = x.softplus().tanh(); t + x * x.sigmoid() * (F::ONE - t * t) },
         d2(x) = {
             let (t, y) = (x.softplus()?.tanh()?, x.sigmoid()?);
@@ -74,7 +74,7 @@ unary_ops! {
         d2(x) = { let y = (1.0 + x.abs()).reciprocal()?; Ok(-2.0 * x.sign() * y.square() * y) };
 
     /// `log(sigmoid(x))`, exact for large negative `x` also.
-    log_sigmoid = LogSigmoid of input: f(x) = -(-x).softplus(), df(x) = (-x).sigmoid(),
+    log_sigmoid = LogSigmoid of input, wide: f(x) = -(-x).softplus(), df(x) = (-x).sigmoid(),
         d2(x) = { let y = x.sigmoid()?; Ok(&y * (&y - 1.0)) };
 }
 

@@ -59,21 +59,34 @@ impl<P: Partials, const B_SIDE: bool> Op for Partial<P, B_SIDE> {
     }
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let (g, a, b, upstream) = (cx.input(0), cx.input(1), cx.input(2), cx.grad()?);
-        let which = if B_SIDE { [Second::Ab, Second::Bb] } else { [Second::Aa, Second::Ab] };
-        let mut gradients: Gradients = smallvec![match cx.needs(0) {
-            true => Some(sum_to(apply(*self, [&upstream, &a, &b])?, g.shape())?.into()),
-            false => None,
-        }];
-        for (i, which) in which.into_iter().enumerate() {
-            let second = if cx.needs(i + 1) { self.0.second(which, &a, &b)? } else { None };
-            gradients.push(match second {
-                Some(second) => Some(sum_to(&upstream * &g * second, cx.input_shape(i + 1))?.into()),
-                None => None,
-            });
-        }
-        Ok(gradients)
+        partial_vjp(cx, B_SIDE, &|inputs| apply(*self, inputs), &|which, a, b| self.0.second(which, a, b))
     }
+}
+
+/// [`Partials::second`] of an op.
+type SecondOf<'a> = dyn Fn(Second, &Tensor, &Tensor) -> Result<Option<Tensor>> + 'a;
+
+/// The gradients of [`Partial`]s: one copy of the code for all.
+fn partial_vjp(
+    cx: &Vjp<'_>,
+    b_side: bool,
+    partial: &dyn Fn([&Tensor; 3]) -> Result<Tensor>,
+    second: &SecondOf<'_>,
+) -> Result<Gradients> {
+    let (g, a, b, upstream) = (cx.input(0), cx.input(1), cx.input(2), cx.grad()?);
+    let which = if b_side { [Second::Ab, Second::Bb] } else { [Second::Aa, Second::Ab] };
+    let mut gradients: Gradients = smallvec![match cx.needs(0) {
+        true => Some(sum_to(partial([&upstream, &a, &b])?, g.shape())?.into()),
+        false => None,
+    }];
+    for (i, which) in which.into_iter().enumerate() {
+        let second = if cx.needs(i + 1) { second(which, &a, &b)? } else { None };
+        gradients.push(match second {
+            Some(second) => Some(sum_to(&upstream * &g * second, cx.input_shape(i + 1))?.into()),
+            None => None,
+        });
+    }
+    Ok(gradients)
 }
 
 /// The gradients of a [`Binary`] op that has [`Partials`].

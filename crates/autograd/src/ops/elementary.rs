@@ -14,10 +14,10 @@ fn rsqrt_cubed(x: &Tensor) -> Result<Tensor> {
 
 unary_ops! {
     /// The sine of an angle in radians.
-    sin = Sin of input: f(x) = x.sin(), df(x) = x.cos(), d2(x) = Ok(-x.sin()?);
+    sin = Sin of input, wide: f(x) = x.sin(), df(x) = x.cos(), d2(x) = Ok(-x.sin()?);
 
     /// The cosine of an angle in radians.
-    cos = Cos of input: f(x) = x.cos(), df(x) = -x.sin(), d2(x) = Ok(-x.cos()?);
+    cos = Cos of input, wide: f(x) = x.cos(), df(x) = -x.sin(), d2(x) = Ok(-x.cos()?);
 
     /// The tangent of an angle in radians.
     tan = Tan of output: f(x) = x.tan(), df(y) = F::ONE + y * y, d2(y) = Ok(2.0 * y);
@@ -53,7 +53,7 @@ unary_ops! {
         d2(x) = Ok(2.0 * x / (1.0 - x.square()).square());
 
     /// The error function `2/√π ∫₀ˣ exp(-t²) dt`.
-    erf = Erf of input: f(x) = x.erf(), df(x) = F::from_f64(TWO_OVER_ROOT_PI) * (-x * x).exp(),
+    erf = Erf of input, wide: f(x) = x.erf(), df(x) = F::from_f64(TWO_OVER_ROOT_PI) * (-x * x).exp(),
         d2(x) = Ok(-2.0 * TWO_OVER_ROOT_PI * x * (-x.square()).exp()?);
 
     /// `1 - erf(x)`, exact for large `x` also.

@@ -7,7 +7,7 @@ use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
 use crate::{Tensor, apply};
 use slalom_array::{
-    Array, DType, Error, ErrorKind, Float, FusedActivation, Map, Number, Result, map, with_float,
+    Array, DType, Error, ErrorKind, Float, FusedActivation, Isa, Map, Number, Result, map, with_float,
 };
 use smallvec::smallvec;
 use std::fmt::Debug;
@@ -26,6 +26,8 @@ pub(crate) trait Unary: Debug + Copy + Send + Sync + 'static {
     const OF: Of;
     /// Whether the function is defined for integers (then `integer` is implemented).
     const INTEGERS: bool = false;
+    /// Whether models spend so much time in the function that it pays to compile it for all instruction sets.
+    const WIDE: bool = false;
 
     fn f<F: Float>(self, x: F) -> F;
 
@@ -54,6 +56,7 @@ struct Derivative<U>(U);
 struct Integers<U>(U);
 
 impl<U: Unary, F: Float> Map<F, F, 1> for Function<U> {
+    const WIDEST: Isa = if U::WIDE { Isa::Avx512 } else { Isa::Avx2 };
     #[inline(always)]
     fn eval(self, [x]: [F; 1]) -> F {
         self.0.f(x)
@@ -61,6 +64,7 @@ impl<U: Unary, F: Float> Map<F, F, 1> for Function<U> {
 }
 
 impl<U: Unary, F: Float> Map<F, F, 2> for Derivative<U> {
+    const WIDEST: Isa = if U::WIDE && matches!(U::OF, Of::Input) { Isa::Avx512 } else { Isa::Avx2 };
     #[inline(always)]
     fn eval(self, [g, s]: [F; 2]) -> F {
         g * self.0.df(s)
@@ -103,7 +107,7 @@ impl<U: Unary> Op for Function<U> {
             Of::Input => cx.input(0),
             Of::Output => cx.output(),
         };
-        one(apply(Derivative(self.0), [&*cx.upstream()?, &s])?)
+        one(derivative(self.0, &*cx.upstream()?, &s)?)
     }
 
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
@@ -112,7 +116,7 @@ impl<U: Unary> Op for Function<U> {
             Of::Input => cx.input(0),
             Of::Output => cx.output(),
         };
-        Ok(smallvec![Some(apply(Derivative(self.0), [tangent, &s])?)])
+        Ok(smallvec![Some(derivative(self.0, tangent, &s)?)])
     }
 }
 
@@ -132,17 +136,31 @@ impl<U: Unary> Op for Derivative<U> {
     }
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let (g, s, upstream) = (cx.input(0), cx.input(1), cx.grad()?);
-        let by_g = match cx.needs(0) {
-            true => Some(apply(Derivative(self.0), [&upstream, &s])?.into()),
-            false => None,
-        };
-        let by_s = match cx.needs(1) {
-            true => Some((upstream * g * self.0.d2(&s)?).into()),
-            false => None,
-        };
-        Ok(smallvec![by_g, by_s])
+        derivative_vjp(cx, &|upstream, s| derivative(self.0, upstream, s), &|s| self.0.d2(s))
     }
+}
+
+/// The gradients of [`Derivative`]s: one copy of the code for all.
+fn derivative_vjp(
+    cx: &Vjp<'_>,
+    derivative: &dyn Fn(&Tensor, &Tensor) -> Result<Tensor>,
+    d2: &dyn Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Gradients> {
+    let (g, s, upstream) = (cx.input(0), cx.input(1), cx.grad()?);
+    let by_g = match cx.needs(0) {
+        true => Some(derivative(&upstream, &s)?.into()),
+        false => None,
+    };
+    let by_s = match cx.needs(1) {
+        true => Some((upstream * g * d2(&s)?).into()),
+        false => None,
+    };
+    Ok(smallvec![by_g, by_s])
+}
+
+/// `g df(s)`
+fn derivative<U: Unary>(function: U, g: &Tensor, s: &Tensor) -> Result<Tensor> {
+    apply(Derivative(function), [g, s])
 }
 
 /// Applies an elementwise function.
@@ -162,10 +180,12 @@ pub(crate) fn activation_gradient(activation: FusedActivation, g: &Tensor, y: &T
 /// Defines elementwise ops: a struct, its functions, and the method of `Tensor`.
 ///
 /// `name = Struct: f(x) = .., df(x) = .. [, d2(x) = ..]`, with `df(y)` as a function of the output where it says `of
-/// output`. With `integers(x) = ..` the op takes every element type and its method cannot fail.
+/// output`. `wide` functions are compiled for all instruction sets. With `integers(x) = ..` the op takes every element type and its method cannot fail.
 macro_rules! unary_ops {
     (@of input) => { Of::Input };
     (@of output) => { Of::Output };
+    (@wide) => { false };
+    (@wide wide) => { true };
     (@method $(#[$doc:meta])* $name:ident, $op:ident,) => {
         $(#[$doc])*
         ///
@@ -185,7 +205,7 @@ macro_rules! unary_ops {
     };
     ($(
         $(#[$doc:meta])*
-        $name:ident = $op:ident of $of:ident: f($x:ident) = $f:expr, df($s:ident) = $df:expr
+        $name:ident = $op:ident of $of:ident $(, $wide:ident)?: f($x:ident) = $f:expr, df($s:ident) = $df:expr
         $(, d2($t:ident) = $d2:expr)? $(, integers($i:ident) = $integers:expr)?;
     )*) => {
         $(
@@ -195,6 +215,7 @@ macro_rules! unary_ops {
             impl Unary for $op {
                 const NAME: &'static str = stringify!($name);
                 const OF: Of = unary_ops!(@of $of);
+                const WIDE: bool = unary_ops!(@wide $($wide)?);
                 #[inline(always)]
                 fn f<F: Float>(self, $x: F) -> F {
                     $f
@@ -251,13 +272,13 @@ unary_ops! {
         integers(x) = if x < T::ZERO { T::ZERO } else { x };
 
     /// `eˣ`
-    exp = Exp of output: f(x) = x.exp(), df(y) = y, d2(y) = Tensor::ones(y.shape(), y.dtype());
+    exp = Exp of output, wide: f(x) = x.exp(), df(y) = y, d2(y) = Tensor::ones(y.shape(), y.dtype());
 
     /// `eˣ - 1`, exact near 0.
     expm1 = Expm1 of output: f(x) = x.exp_m1(), df(y) = y + F::ONE, d2(y) = Tensor::ones(y.shape(), y.dtype());
 
     /// The natural logarithm.
-    log = Log of input: f(x) = x.ln(), df(x) = x.recip(), d2(x) = Ok(-x.reciprocal()?.square());
+    log = Log of input, wide: f(x) = x.ln(), df(x) = x.recip(), d2(x) = Ok(-x.reciprocal()?.square());
 
     /// `log(1 + x)`, exact near 0.
     log1p = Log1p of input: f(x) = x.ln_1p(), df(x) = (F::ONE + x).recip(),
@@ -273,12 +294,12 @@ unary_ops! {
     reciprocal = Reciprocal of output: f(x) = x.recip(), df(y) = -(y * y), d2(y) = Ok(-2.0 * y);
 
     /// The hyperbolic tangent.
-    tanh = Tanh of output: f(x) = x.tanh(), df(y) = F::ONE - y * y, d2(y) = Ok(-2.0 * y);
+    tanh = Tanh of output, wide: f(x) = x.tanh(), df(y) = F::ONE - y * y, d2(y) = Ok(-2.0 * y);
 
     /// `1 / (1 + e⁻ˣ)`
-    sigmoid = Sigmoid of output: f(x) = x.sigmoid(), df(y) = y * (F::ONE - y), d2(y) = Ok(1.0 - 2.0 * y);
+    sigmoid = Sigmoid of output, wide: f(x) = x.sigmoid(), df(y) = y * (F::ONE - y), d2(y) = Ok(1.0 - 2.0 * y);
 
     /// `log(1 + eˣ)`
-    softplus = Softplus of input: f(x) = x.softplus(), df(x) = x.sigmoid(),
+    softplus = Softplus of input, wide: f(x) = x.softplus(), df(x) = x.sigmoid(),
         d2(x) = { let y = x.sigmoid()?; Ok(&y * (1.0 - &y)) };
 }

@@ -12,7 +12,16 @@ pub type Config = Map<String, Value>;
 /// assert_eq!(serde_json::to_string(&config).unwrap(), r#"{"momentum":0.9,"nesterov":true}"#);
 /// ```
 pub fn object<const N: usize>(pairs: [(&str, Value); N]) -> Config {
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    collected(&mut pairs.into_iter())
+}
+
+/// One copy of the code for any number of pairs.
+fn collected(pairs: &mut dyn Iterator<Item = (&str, Value)>) -> Config {
+    let mut config = Config::new();
+    for (key, value) in pairs {
+        config.insert(key.to_owned(), value);
+    }
+    config
 }
 
 /// A number as JSON: the shortest decimals that read back as the same bits.

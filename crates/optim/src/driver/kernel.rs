@@ -1,26 +1,42 @@
 //! The loops over elements.
 use super::{Checked, ClipBy, Part, sparse};
-use crate::ElementRule;
-use slalom_array::{DType, Element, Float, Kernel, dispatch};
+use crate::{ElementRule, SparseUpdate};
+use slalom_array::{DType, Element, Float, Isa, Kernel, dispatch};
 
 /// Updates a range of the elements of one variable, in the numbering of its part.
 pub(super) fn update<R: ElementRule, F: Float + Element, const N: usize>(
     rule: &R,
     coeffs: R::Coeffs<F>,
     part: &Part<'_>,
-    (start, end): (usize, usize),
+    range: (usize, usize),
 ) {
-    let (slots, kept) = (&part.slots[..N], F::from_f64(part.kept));
+    let kept = F::from_f64(part.kept);
+    update_range::<F, N>(rule.sparse(), part, range, &|x, g, clip, slots| {
+        dispatch(Elements::<R, F, N> { coeffs, kept, x, g, clip, slots });
+    });
+}
+
+/// A loop over neighbouring elements: values, gradients and slots.
+type Run<'a, F, const N: usize> = dyn Fn(&mut [F], &[F], ClipBy<F>, [&mut [F]; N]) + 'a;
+
+/// [`update`] for all rules: finds values, gradients and slots.
+fn update_range<F: Float + Element, const N: usize>(
+    sparse: SparseUpdate,
+    part: &Part<'_>,
+    (start, end): (usize, usize),
+    run: &Run<'_, F, N>,
+) {
+    let slots = &part.slots[..N];
     let span = |x: &mut [F], g: &[F], clip: ClipBy<F>, at: usize| {
         if !uniform::<F>(slots) {
-            return converted::<R, F, N>((coeffs, kept), x, g, clip, slots, at);
+            return converted::<F, N>(x, g, clip, slots, at, run);
         }
         let length = x.len();
         // SAFETY: slots have the variable's shape, and the elements with these indices are this call's alone.
         let slots = std::array::from_fn(|k| unsafe {
             std::slice::from_raw_parts_mut(slots[k].0.cast::<F>().add(at), length)
         });
-        dispatch(Elements::<R, F, N> { coeffs, kept, x, g, clip, slots });
+        run(x, g, clip, slots);
     };
     let clip = part.update.clip.cast();
     match &part.update.gradient {
@@ -31,7 +47,7 @@ pub(super) fn update<R: ElementRule, F: Float + Element, const N: usize>(
             span(x, &gradient[start..end], clip, start);
         }
         Checked::Sparse(rows) => {
-            let blocks = sparse::Blocks { rows, mode: rule.sparse(), clip, value: part.value.cast(), slots };
+            let blocks = sparse::Blocks { rows, mode: sparse, clip, value: part.value.cast(), slots };
             // SAFETY: rows lie within the variable (checked), and the range is this call's alone.
             unsafe { blocks.for_each((start, end), &mut |x, g, clip, at| span(x, g, clip, at)) }
         }
@@ -50,6 +66,7 @@ struct Elements<'a, R: ElementRule, F: Float, const N: usize> {
 
 impl<R: ElementRule, F: Float, const N: usize> Kernel for Elements<'_, R, F, N> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
 
     /// The loop over elements that everything is for.
     #[inline(always)]
@@ -68,27 +85,39 @@ impl<R: ElementRule, F: Float, const N: usize> Kernel for Elements<'_, R, F, N> 
     }
 }
 
-/// As `Elements`, for slots of another type than the variable's.
+/// Elements whose slots are converted together.
+const BLOCK: usize = 64;
+
+/// Runs a loop with slots of another type than the variable's: they are converted, block by block.
 #[cold]
 #[inline(never)]
-fn converted<R: ElementRule, F: Float, const N: usize>(
-    (coeffs, kept): (R::Coeffs<F>, F),
+fn converted<F: Float, const N: usize>(
     x: &mut [F],
     g: &[F],
     clip: ClipBy<F>,
     slots: &[(*mut u8, DType)],
     at: usize,
+    run: &Run<'_, F, N>,
 ) {
-    for (i, (x, &g)) in x.iter_mut().zip(g).enumerate() {
-        // SAFETY: as in `update`: the slots' elements with the indices of `x` are the caller's alone.
-        let mut own: [F; N] = unsafe { load(slots, at + i) };
-        *x = R::element(coeffs, *x * kept, clip.apply(g), &mut own);
-        for (&(slot, dtype), own) in slots.iter().zip(own) {
-            // SAFETY: as above.
-            unsafe {
-                match dtype {
-                    DType::F64 => *slot.cast::<f64>().add(at + i) = own.to_f64(),
-                    _ => *slot.cast::<f32>().add(at + i) = own.to_f64() as f32,
+    let mut own = [[F::ZERO; BLOCK]; N];
+    for (block, (x, g)) in x.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).enumerate() {
+        let (at, length) = (at + block * BLOCK, x.len());
+        for i in 0..length {
+            // SAFETY: as in `update`: the slots' elements with the indices of `x` are the caller's alone.
+            let loaded: [F; N] = unsafe { load(slots, at + i) };
+            for (slot, x) in own.iter_mut().zip(loaded) {
+                slot[i] = x;
+            }
+        }
+        run(x, g, clip, own.each_mut().map(|slot| &mut slot[..length]));
+        for (&(slot, dtype), own) in slots.iter().zip(&own) {
+            for (i, own) in own[..length].iter().enumerate() {
+                // SAFETY: as above.
+                unsafe {
+                    match dtype {
+                        DType::F64 => *slot.cast::<f64>().add(at + i) = own.to_f64(),
+                        _ => *slot.cast::<f32>().add(at + i) = own.to_f64() as f32,
+                    }
                 }
             }
         }

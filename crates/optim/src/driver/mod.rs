@@ -4,7 +4,7 @@ mod rows;
 mod sparse;
 mod sums;
 
-use crate::{ElementRule, Item, Step, Sums};
+use crate::{ElementRule, Item, SparseUpdate, Step, Sums};
 pub(crate) use rows::Rows;
 use slalom_array::{Array, DType, Float, Map, Result, Shape, map, parallel};
 use smallvec::SmallVec;
@@ -124,7 +124,7 @@ struct Part<'a> {
 unsafe impl Sync for Part<'_> {}
 
 impl<'a> Part<'a> {
-    fn new<R: ElementRule>(rule: &R, item: &'a mut Item<'_>, start: usize) -> Part<'a> {
+    fn new(sparse: SparseUpdate, item: &'a mut Item<'_>, start: usize) -> Part<'a> {
         let address = |array: &mut Array| match array.dtype() {
             DType::F64 => array.as_mut_slice::<f64>().expect(OURS).as_mut_ptr().cast(),
             _ => array.as_mut_slice::<f32>().expect(OURS).as_mut_ptr().cast::<u8>(),
@@ -136,7 +136,7 @@ impl<'a> Part<'a> {
             *into = (address(slot), slot.dtype());
         }
         let length = match &item.update.gradient {
-            Checked::Sparse(rows) => rows.length(rule.sparse(), elements),
+            Checked::Sparse(rows) => rows.length(sparse, elements),
             Checked::Dense(_) => elements,
         };
         Part {
@@ -207,12 +207,18 @@ struct Coefficients<R: ElementRule> {
 impl<R: ElementRule> Coefficients<R> {
     /// Those of each group.
     fn new(rule: &R, steps: &[Step<'_>], parts: &[Part<'_>]) -> Coefficients<R> {
+        let mut coeffs = Coefficients { f32: SmallVec::new(), f64: SmallVec::new() };
         let has = |dtype| parts.iter().any(|part| part.dtype == dtype);
         let (any32, any64) = (has(DType::F32), has(DType::F64));
-        Coefficients {
-            f32: steps.iter().filter(|_| any32).map(|step| rule.coeffs::<f32>(step)).collect(),
-            f64: steps.iter().filter(|_| any64).map(|step| rule.coeffs::<f64>(step)).collect(),
+        for step in steps {
+            if any32 {
+                coeffs.f32.push(rule.coeffs::<f32>(step));
+            }
+            if any64 {
+                coeffs.f64.push(rule.coeffs::<f64>(step));
+            }
         }
+        coeffs
     }
 }
 
@@ -227,13 +233,7 @@ fn advance<R: ElementRule>(rule: &R, steps: &mut [Step<'_>], sums: [f64; 2]) {
 }
 
 fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &mut [Step<'_>], items: &mut [Item<'_>]) {
-    let mut total = 0;
-    let mut parts: SmallVec<[Part<'_>; 2]> = SmallVec::with_capacity(items.len());
-    for item in items {
-        let part = Part::new(rule, item, total);
-        total += part.length.next_multiple_of(LINE);
-        parts.push(part);
-    }
+    let (mut parts, total) = parts(rule.sparse(), items);
     if R::SUMS != Sums::All {
         advance(rule, steps, [0.0; 2]);
     }
@@ -241,25 +241,31 @@ fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &mut [Step<'_>], it
     if const { matches!(R::SUMS, Sums::Variable | Sums::All) } {
         sums::include::<R, N>(rule, steps, &mut coeffs, &mut parts);
     }
-    // Begins where the walk before this one has ended, over the gradients or that of the last step: something of it is
-    // still in the cache.
-    let summed = R::SUMS != Sums::None || parts.iter().any(|part| part.update.clip.scale != 1.0);
-    let backwards = summed || steps.first().is_some_and(|step| step.iterations() % 2 == 1);
     let (coeffs, parts) = (&coeffs, &parts[..]);
-    if total <= SERIAL {
-        for part in parts {
-            run_part::<R, N>(rule, coeffs, part, (0, part.length));
-        }
-        return;
+    for_each_range(parts, total, &|part, range| run_part::<R, N>(rule, coeffs, part, range));
+}
+
+/// The parts of all variables, and how many numbers they take up.
+fn parts<'a>(sparse: SparseUpdate, items: &'a mut [Item<'_>]) -> (SmallVec<[Part<'a>; 2]>, usize) {
+    let (mut parts, mut total) = (SmallVec::with_capacity(items.len()), 0);
+    for item in items {
+        let part = Part::new(sparse, item, total);
+        total += part.length.next_multiple_of(LINE);
+        parts.push(part);
     }
-    let chunks = total.div_ceil(CHUNK);
-    parallel::for_each(chunks, |i| {
-        let chunk = if backwards { chunks - 1 - i } else { i };
+    (parts, total)
+}
+
+/// Calls `body` for ranges that make up all parts, at the same time if there are many elements.
+fn for_each_range(parts: &[Part<'_>], total: usize, body: &(dyn Fn(&Part<'_>, (usize, usize)) + Sync)) {
+    if total <= SERIAL {
+        return parts.iter().for_each(|part| body(part, (0, part.length)));
+    }
+    parallel::for_each(total.div_ceil(CHUNK), |chunk| {
         let (start, end) = (chunk * CHUNK, (chunk + 1) * CHUNK);
         let first = parts.partition_point(|part| part.start + part.length <= start);
         for part in parts[first..].iter().take_while(|part| part.start < end) {
-            let range = (start.saturating_sub(part.start), part.length.min(end - part.start));
-            run_part::<R, N>(rule, coeffs, part, range);
+            body(part, (start.saturating_sub(part.start), part.length.min(end - part.start)));
         }
     });
 }

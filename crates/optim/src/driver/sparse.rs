@@ -1,7 +1,7 @@
 //! The walk over the elements that a sparse gradient updates. It knows no rule, so that there is one for all.
 use super::{ClipBy, Rows};
 use crate::SparseUpdate;
-use slalom_array::{DType, Element, Float, Kernel, dispatch, prefetch};
+use slalom_array::{DType, Element, Float, Isa, Kernel, dispatch, prefetch};
 
 /// Elements whose gradients are summed at a time.
 const BLOCK: usize = 256;
@@ -101,6 +101,7 @@ struct Sum<'a, F: Float> {
 
 impl<F: Float> Kernel for Sum<'_, F> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
 
     #[inline(always)]
     fn run(self) {

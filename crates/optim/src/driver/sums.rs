@@ -2,7 +2,7 @@
 use super::kernel::{load, uniform};
 use super::{CHUNK, Checked, ClipBy, Coefficients, Part, SERIAL, advance};
 use crate::{ElementRule, Step, Sums};
-use slalom_array::{Array, DType, Element, Float, Kernel, dispatch, parallel};
+use slalom_array::{Array, DType, Element, Float, Isa, Kernel, dispatch, parallel};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -120,6 +120,7 @@ struct Terms<'a, R: ElementRule, F: Float, const N: usize> {
 
 impl<R: ElementRule, F: Float + Element, const N: usize> Kernel for Terms<'_, R, F, N> {
     type Output = Pair;
+    const WIDEST: Isa = Isa::Avx2;
 
     #[inline(always)]
     fn run(self) -> Pair {
@@ -195,6 +196,7 @@ struct Squares<'a, F> {
 
 impl<F: Float> Kernel for Squares<'_, F> {
     type Output = Pair;
+    const WIDEST: Isa = Isa::Avx2;
 
     #[inline(always)]
     fn run(self) -> Pair {

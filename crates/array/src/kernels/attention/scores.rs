@@ -1,11 +1,11 @@
 //! What happens to a block of scores between the products.
-use super::{Attention, OP};
+use super::{Attention, BLOCK, OP};
 use crate::array::Strides;
 use crate::kernels::Shared;
-use crate::kernels::elementwise::{Identity, Map};
+use crate::kernels::elementwise::Map;
 use crate::kernels::gemm::Mat;
-use crate::kernels::softmax::rows::{max, sum};
-use crate::{Array, DType, Error, ErrorKind, Float, Kernel, Number, Result, Shape};
+use crate::kernels::softmax::rows::{Divided, change_rows, exp_rows, ln_all, max_rows, sum, sum_rows};
+use crate::{Array, DType, Error, ErrorKind, Float, Isa, Kernel, Number, Result, Shape, dispatch};
 
 /// What a masked score is lowered by.
 const MASKED: f64 = -1e9;
@@ -63,42 +63,77 @@ pub(super) struct Softmax<'a, T> {
     pub(super) known: bool,
 }
 
-impl<T: Float + Number> Kernel for Softmax<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        let scale = <T as Float>::from_f64(self.options.scale);
-        for i in 0..self.rows {
-            let query = self.start + i;
-            let n = if self.options.causal { self.cols.min(query + 1) } else { self.cols };
+impl<T: Float + Number> Softmax<'_, T> {
+    pub(super) fn run(self) {
+        let Softmax { rows, cols, start, log_sums, known, .. } = self;
+        let (scores, masked, causal) = (self.scores, self.mask.is_some(), self.options.causal);
+        dispatch(Scale(&self));
+        // Rows that see as many keys go together.
+        let together = if causal && !masked { 1 } else { rows.max(1) };
+        for i in (0..rows).step_by(together) {
+            // With a mask, scores of later keys are masked, not left out.
+            let visible = if causal && !masked { cols.min(start + i + 1) } else { cols };
+            let size = (together, visible);
             // SAFETY: the rows of scores and as many sums exist.
             unsafe {
-                let row = self.scores.add(i * self.cols);
+                let (row, sums) = (scores.add(i * cols), log_sums.add(i));
+                if known {
+                    exp_rows(row, sums, size, row);
+                } else {
+                    softmax(row, size, sums);
+                }
+                for j in visible..cols {
+                    *row.add(j) = <T as Float>::ZERO;
+                }
+            }
+        }
+    }
+}
+
+/// The softmax of rows of scores, in place, and the logarithms of the sums of exponentials.
+///
+/// # Safety
+/// The rows exist, and there is memory for as many sums; there are at most [`BLOCK`] rows.
+unsafe fn softmax<T: Float + Number>(row: *mut T, (rows, n): (usize, usize), log_sums: *mut T) {
+    let mut totals = [<T as Float>::ZERO; BLOCK];
+    let totals = totals.as_mut_ptr();
+    // SAFETY: the caller's promise.
+    unsafe {
+        max_rows(row, rows, n, log_sums);
+        exp_rows(row, log_sums, (rows, n), row);
+        sum_rows(row, rows, n, totals);
+        change_rows(Divided, row, [row; 2], [totals; 2], (rows, n));
+        ln_all(totals, rows);
+        for i in 0..rows {
+            *log_sums.add(i) = *log_sums.add(i) + *totals.add(i);
+        }
+    }
+}
+
+/// Scales and masks the scores.
+struct Scale<'a, T>(&'a Softmax<'a, T>);
+
+impl<T: Float + Number> Kernel for Scale<'_, T> {
+    type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
+    #[inline(always)]
+    fn run(self) {
+        let Softmax { scores, rows, cols, start, place, mask, options, .. } = *self.0;
+        let scale = <T as Float>::from_f64(options.scale);
+        for i in 0..rows {
+            let query = start + i;
+            let n = if options.causal { cols.min(query + 1) } else { cols };
+            // SAFETY: the rows of scores exist.
+            unsafe {
+                let row = scores.add(i * cols);
                 for j in 0..n {
                     *row.add(j) = *row.add(j) * scale;
                 }
-                let mut visible = n;
-                if let Some(mask) = self.mask {
-                    // With a mask, scores of later keys are masked, not left out.
-                    for j in n..self.cols {
+                if let Some(mask) = mask {
+                    for j in n..cols {
                         *row.add(j) = *row.add(j) * scale + <T as Float>::from_f64(MASKED);
                     }
-                    mask.apply(self.place, query, row, n);
-                    visible = self.cols;
-                }
-                let shift = if self.known { *self.log_sums.add(i) } else { max(row.cast_const(), visible) };
-                for j in 0..visible {
-                    *row.add(j) = (*row.add(j) - shift).exp();
-                }
-                if !self.known {
-                    let total = sum(Identity, [row.cast_const()], visible);
-                    self.log_sums.add(i).write(shift + total.ln());
-                    for j in 0..visible {
-                        *row.add(j) = *row.add(j) / total;
-                    }
-                }
-                for j in visible..self.cols {
-                    *row.add(j) = <T as Float>::ZERO;
+                    mask.apply(place, query, row, n);
                 }
             }
         }
@@ -130,6 +165,7 @@ impl<T: Float> Map<T, T, 2> for Product {
 
 impl<T: Float + Number> Kernel for ScoreGradients<T> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
     #[inline(always)]
     fn run(self) {
         let scale = <T as Float>::from_f64(self.scale);

@@ -3,7 +3,7 @@
 use super::band::{Band, Block, Blocks};
 use super::{Convolution, Number, for_units};
 use crate::Element;
-use crate::isa::{Kernel, dispatch_for};
+use crate::isa::{Isa, Kernel, dispatch};
 use crate::kernels::Shared;
 use crate::kernels::gemm::scratch::scratch;
 use crate::kernels::gemm::{FusedActivation, activation};
@@ -24,6 +24,7 @@ const LANES: usize = 32;
 
 impl<T: Element + Add<Output = T> + Mul<Output = T>> Kernel for MultiplyAdd<T> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2.of::<T>();
 
     #[inline(always)]
     fn run(self) {
@@ -99,7 +100,7 @@ pub(super) unsafe fn forward<T: Number>(
             }
             let band = Band::new(c, x.get(), &block, c.filters / c.channels);
             for (tap, at) in taps(c, &band) {
-                dispatch_for::<T, _>(MultiplyAdd {
+                dispatch(MultiplyAdd {
                     count: s.out[2],
                     channels: c.filters,
                     to: (to, c.filters),
@@ -148,7 +149,7 @@ pub(super) unsafe fn input_grad<T: Number>(c: &Convolution, g: *const T, w: *con
                     continue;
                 }
                 let first = ((batch * s.out[0] + p) * s.out[1] + q) * s.out[2] + at.start;
-                dispatch_for::<T, _>(MultiplyAdd {
+                dispatch(MultiplyAdd {
                     count: at.len(),
                     channels: c.filters,
                     to: (sums.add(s.cell(2, at.start, x) * c.filters), s.stride[2] * c.filters),
@@ -187,7 +188,7 @@ pub(super) unsafe fn filter_grad<T: Number>(
             let at =
                 ((block.batch * s.out[0] + block.plane) * s.out[1] + row) * s.out[2] + block.columns.start;
             for (tap, cell) in taps(c, &band) {
-                dispatch_for::<T, _>(MultiplyAdd {
+                dispatch(MultiplyAdd {
                     count: block.columns.len(),
                     channels: c.filters,
                     to: (sum.add(tap * c.filters), 0),

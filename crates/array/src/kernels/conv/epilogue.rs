@@ -1,7 +1,7 @@
 //! The gradients of what follows a product: bias and relu, in one pass.
 use super::{Number, by_dtype};
 use crate::array::Uninit;
-use crate::isa::{Kernel, dispatch_for};
+use crate::isa::{Isa, Kernel, dispatch};
 use crate::kernels::Shared;
 use crate::kernels::gemm::scratch::scratch;
 use crate::{Array, DType, Error, ErrorKind, Float, Result, parallel};
@@ -49,7 +49,7 @@ fn gradients<T: Number + Float>(g: &Array, y: &Array) -> Result<(Array, Array)> 
     let sums = Shared::new(memory.as_mut_ptr::<T>());
     parallel::for_each(chunks, |i| {
         let at = i * step * columns;
-        dispatch_for::<T, _>(Rows {
+        dispatch(Rows {
             rows: step.min(rows - i * step),
             columns,
             g: from.get().wrapping_add(at),
@@ -78,6 +78,7 @@ struct Rows<T> {
 
 impl<T: Float> Kernel for Rows<T> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
 
     #[inline(always)]
     fn run(self) {

@@ -69,8 +69,9 @@ macro_rules! registers_32 {
 macro_rules! float {
     ($t:ty) => {
         impl Float for $t {
+            // One copy of the tables.
+            #[inline(never)]
             fn kernels(isa: Isa) -> &'static Kernels<$t> {
-                use matvec::{columns, rows};
                 match isa {
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx512 => {
@@ -78,7 +79,13 @@ macro_rules! float {
                     }
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 => registers_16!(Avx2<$t>, tile_avx2, pack_avx2, rows_avx2, columns_avx2),
-                    _ => registers_16!(Portable<$t>, tile, pack, rows, columns),
+                    _ => registers_16!(
+                        Portable<$t>,
+                        tile_portable,
+                        pack_portable,
+                        rows_portable,
+                        columns_portable
+                    ),
                 }
             }
         }
@@ -87,26 +94,25 @@ macro_rules! float {
 float!(f32);
 float!(f64);
 
-/// The generic kernels, compiled with an instruction set switched on.
-#[cfg(target_arch = "x86_64")]
+/// The generic kernels, compiled with an instruction set switched on, if there is one.
 macro_rules! compile {
-    ($features:literal, $tile:ident, $pack:ident, $rows:ident, $columns:ident) => {
-        #[target_feature(enable = $features)]
+    ($($features:literal,)? $tile:ident, $pack:ident, $rows:ident, $columns:ident) => {
+        $(#[target_feature(enable = $features)])?
         unsafe fn $tile<S: Simd, const MR: usize, const NV: usize>(t: &Tile<S::Elem>) {
             // SAFETY: the caller's promise is passed on.
             unsafe { tile::<S, MR, NV>(t) }
         }
-        #[target_feature(enable = $features)]
+        $(#[target_feature(enable = $features)])?
         unsafe fn $pack<S: Simd>(p: &Panel<S::Elem>) {
             // SAFETY: the caller's promise is passed on.
             unsafe { pack::<S>(p) }
         }
-        #[target_feature(enable = $features)]
+        $(#[target_feature(enable = $features)])?
         unsafe fn $rows<S: Simd<Elem: num_traits::Float>>(p: &MatVec<S::Elem>) {
             // SAFETY: the caller's promise is passed on.
             unsafe { matvec::rows::<S>(p) }
         }
-        #[target_feature(enable = $features)]
+        $(#[target_feature(enable = $features)])?
         unsafe fn $columns<S: Simd<Elem: num_traits::Float>>(p: &MatVec<S::Elem>) {
             // SAFETY: the caller's promise is passed on.
             unsafe { matvec::columns::<S>(p) }
@@ -121,5 +127,6 @@ compile!(
     rows_avx512,
     columns_avx512
 );
+compile!(tile_portable, pack_portable, rows_portable, columns_portable);
 #[cfg(target_arch = "x86_64")]
 compile!("avx2,fma", tile_avx2, pack_avx2, rows_avx2, columns_avx2);

@@ -1,6 +1,6 @@
 //! Rows that are combined with those of a target, in a fixed order.
 use super::{as_i64, for_shares};
-use crate::isa::dispatch_for;
+use crate::isa::{Isa, dispatch};
 use crate::kernels::Shared;
 use crate::kernels::strided::CHUNK;
 use crate::{Array, Error, ErrorKind, Kernel, Map, Number, Result, Shape, with_dtype};
@@ -98,7 +98,7 @@ pub fn scatter(how: Scatter, target: &mut Array, indices: &Array, rows: &Array) 
         // Each thread goes through all rows in order, for some of the columns.
         for_shares(width.div_ceil(STRIP), CHUNK.div_ceil(places.len() * width.min(STRIP)), |strip| {
             let columns = strip * STRIP..width.min((strip + 1) * STRIP);
-            dispatch_for::<T, _>(Columns { how, to: to.get(), from, places, width, columns });
+            dispatch(Columns { how, to: to.get(), from, places, width, columns });
         });
         Ok(())
     })
@@ -116,6 +116,7 @@ struct Columns<'a, T> {
 
 impl<T: Number> Kernel for Columns<'_, T> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2.of::<T>();
     /// With a loop of its own for each way.
     #[inline(always)]
     fn run(self) {

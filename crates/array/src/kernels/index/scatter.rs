@@ -3,7 +3,7 @@ use super::{as_i64, checked_indices, for_shares};
 use crate::array::Uninit;
 use crate::kernels::Shared;
 use crate::kernels::strided::{CHUNK, Rows, gather};
-use crate::{Array, Error, ErrorKind, Kernel, Number, Result, Shape, dispatch, with_dtype};
+use crate::{Array, Error, ErrorKind, Isa, Kernel, Number, Result, Shape, dispatch, with_dtype};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -151,6 +151,7 @@ struct AddRows<'a, T, F> {
 
 impl<T: Number, F: Fn(usize) -> (usize, usize)> Kernel for AddRows<'_, T, F> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2.of::<T>();
     #[inline(always)]
     fn run(self) {
         let mut space = MaybeUninit::<[T; STRIP]>::uninit();

@@ -2,7 +2,7 @@
 use super::{Sizes, by_weights, memory, packed, product, shared, transposed};
 use crate::array::Uninit;
 use crate::kernels::gemm::GemmElement;
-use crate::{Array, Float, Kernel, Number, Reduction, Result, dispatch, reduce, with_float};
+use crate::{Array, Float, Isa, Kernel, Number, Reduction, Result, dispatch, reduce, with_float};
 
 const OP: &str = "gru";
 
@@ -186,6 +186,7 @@ struct CellGradient<T> {
 
 impl<T: Float> Kernel for CellGradient<T> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
     #[inline(always)]
     fn run(self) {
         let n = self.units;

@@ -2,24 +2,20 @@
 //!
 //! The tree for a column depends on its length alone: leaves of [`LEAF`] rows, whose results make a column that is
 //! reduced in the same way. A leaf combines [`GROUP`] rows in a tree and accumulates the groups in order.
-use super::ops::Combine;
-use crate::array::Uninit;
-use crate::isa::dispatch_for;
-use crate::kernels::strided::{CHUNK, Rows, gather};
-use crate::{Kernel, Number, Result, parallel};
-use std::marker::PhantomData;
+use super::leaf::{GROUP, Loops};
+use crate::kernels::Shared;
+use crate::kernels::strided::{CHUNK, Rows, gather_bytes};
+use crate::{Array, Result, Shape, parallel};
 use std::mem::MaybeUninit;
 
-/// Rows of a leaf.
-const LEAF: usize = 256;
-/// Rows that are combined before they are accumulated.
-const GROUP: usize = 8;
+/// Rows of a leaf: one, and groups.
+const LEAF: usize = 1 + 32 * GROUP;
 /// Columns that are worked on at a time.
 const STRIP: usize = 512;
 
 /// `count` blocks of `n` rows of `width` columns.
-pub(super) struct Source<'a, T> {
-    pub(super) from: *const T,
+pub(super) struct Source<'a> {
+    pub(super) from: *const u8,
     /// Where the blocks begin.
     pub(super) outer: &'a Rows<1>,
     pub(super) count: usize,
@@ -31,30 +27,30 @@ pub(super) struct Source<'a, T> {
     pub(super) width: usize,
 }
 
+// SAFETY: nobody writes what is read.
+unsafe impl Sync for Source<'_> {}
+
 /// `to[i, column] = combine(block i [.., column])`.
 ///
 /// # Safety
 /// Every element of the source may be read, and `to` is memory for `count * width` elements. `n > 0`.
-pub(super) unsafe fn reduce_columns<T: Number, C: Combine<T>>(
-    source: Source<'_, T>,
-    to: *mut T,
-) -> Result<()> {
+pub(super) unsafe fn reduce_columns(loops: &Loops, source: Source<'_>, to: *mut u8) -> Result<()> {
     let (count, width, leaves) = (source.count, source.width, source.n.div_ceil(LEAF));
     if leaves == 1 {
         // SAFETY: the caller's promise: one leaf for each block.
-        unsafe { run_leaves::<T, C>(source, 1, to) };
+        unsafe { run_leaves(loops, source, 1, to) };
         return Ok(());
     }
-    let mut partial = Uninit::<T>::new([count * leaves * width])?;
-    let results = partial.as_mut_slice().as_mut_ptr().cast::<T>();
+    let partial = Array::uninit(Shape::from([count * leaves * width]), loops.dtype)?;
+    let results = partial.as_bytes().cast_mut();
     let outer = Rows::new(&[count], [&[(leaves * width) as isize]]);
     let rows = Rows::new(&[leaves], [&[width as isize]]);
     // SAFETY: there is a place for the results of each leaf, all of which are written before they are read.
     unsafe {
-        run_leaves::<T, C>(source, leaves, results);
+        run_leaves(loops, source, leaves, results);
         let columns = &Rows::flat(width);
         let source = Source { from: results, outer: &outer, count, rows: &rows, n: leaves, columns, width };
-        reduce_columns::<T, C>(source, to)
+        reduce_columns(loops, source, to)
     }
 }
 
@@ -62,163 +58,56 @@ pub(super) unsafe fn reduce_columns<T: Number, C: Combine<T>>(
 ///
 /// # Safety
 /// As [`reduce_columns`], with memory for `leaves * width` results for each block.
-unsafe fn run_leaves<T: Number, C: Combine<T>>(source: Source<'_, T>, leaves: usize, to: *mut T) {
+unsafe fn run_leaves(loops: &Loops, source: Source<'_>, leaves: usize, to: *mut u8) {
     let strips = source.width.div_ceil(STRIP);
-    let tasks = Tasks { source, leaves, strips, to, combine: PhantomData::<C> };
-    let (tasks, source) = (&tasks, &tasks.source);
     let all = source.count * leaves * strips;
     let elements = source.count * source.n * source.width;
     let size = source.n.min(LEAF) * source.width.min(STRIP);
     let share = if elements <= 2 * CHUNK { all.max(1) } else { (CHUNK / size).max(1) };
+    let (source, to) = (&source, Shared::new(to));
     parallel::for_each(all.div_ceil(share), |i| {
-        let (start, end) = (i * share, ((i + 1) * share).min(all));
-        match tasks.source.columns.is_flat() {
-            true => dispatch_for::<T, _>(Flat { tasks, start, end }),
-            false => dispatch_for::<T, _>(Strided { tasks, start, end }),
+        for task in i * share..((i + 1) * share).min(all) {
+            let (leaf, column) = (task / strips, task % strips * STRIP);
+            let place = (leaf * source.width + column) * loops.dtype.size();
+            // SAFETY: the caller's promise; each strip of a leaf writes its own results.
+            unsafe { source.run_strip(loops, (leaf / leaves, leaf % leaves), column, to.get().add(place)) };
         }
     });
 }
 
-struct Tasks<'a, T, C> {
-    source: Source<'a, T>,
-    leaves: usize,
-    strips: usize,
-    to: *mut T,
-    combine: PhantomData<C>,
-}
-// SAFETY: each task writes its own results, and nobody writes what is read.
-unsafe impl<T, C> Sync for Tasks<'_, T, C> {}
-
-/// One strip of one leaf.
-struct Task<T> {
-    /// Where its block begins.
-    block: *const T,
-    /// Its first row, and how many.
-    row: usize,
-    height: usize,
-    /// Its first column, and how many.
-    column: usize,
-    width: usize,
-    to: *mut T,
-}
-
-impl<T: Number, C: Combine<T>> Tasks<'_, T, C> {
-    #[inline(always)]
-    fn task(&self, i: usize) -> Task<T> {
-        let (leaf, column) = (i / self.strips, i % self.strips * STRIP);
-        let (block, row) = (leaf / self.leaves, leaf % self.leaves * LEAF);
-        Task {
-            block: self.source.from.wrapping_offset(self.source.outer.offset(block)[0]),
-            row,
-            height: LEAF.min(self.source.n - row),
-            column,
-            width: STRIP.min(self.source.width - column),
-            to: self.to.wrapping_add(leaf * self.source.width + column),
-        }
-    }
-
-    /// Reduces the rows of a task; `row(i, slot)` says where row `i` lies once it is brought there.
+impl Source<'_> {
+    /// One strip of one leaf of a block, from a column on.
     ///
     /// # Safety
-    /// `row` gives the task's `width` elements.
-    #[inline(always)]
-    unsafe fn reduce(&self, task: &Task<T>, row: impl Fn(usize, usize) -> *const T) {
-        // SAFETY: the caller's promise; the results of the task have a place.
-        unsafe {
-            let whole = task.height - task.height % GROUP;
-            for start in (0..whole).step_by(GROUP) {
-                let rows = std::array::from_fn(|slot| row(start + slot, slot));
-                accumulate_group::<T, C>(rows, start == 0, task.width, task.to);
+    /// As [`run_leaves`].
+    unsafe fn run_strip(&self, loops: &Loops, (block, leaf): (usize, usize), column: usize, to: *mut u8) {
+        let (size, start) = (loops.dtype.size(), leaf * LEAF);
+        let (height, width) = (LEAF.min(self.n - start), STRIP.min(self.width - column));
+        let block = self.from.wrapping_offset(self.outer.offset(block)[0] * size as isize);
+        let row = |i: usize| block.wrapping_offset(self.rows.offset(start + i)[0] * size as isize);
+        let mut rows = [std::ptr::null(); LEAF];
+        if self.columns.is_flat() {
+            for (i, at) in rows[..height].iter_mut().enumerate() {
+                *at = row(i).wrapping_add(column * size);
             }
-            for i in whole..task.height {
-                let from = row(i, 0);
-                for j in 0..task.width {
-                    let x = *from.add(j);
-                    task.to.add(j).write(if i == 0 { x } else { C::combine(*task.to.add(j), x) });
+            // SAFETY: the rows may be read, and there is a place for the results.
+            return unsafe { loops.columns(&rows[..height], false, width, to) };
+        }
+        // The rows are brought together first: one, and then groups.
+        let mut space = MaybeUninit::<[[u64; STRIP]; GROUP]>::uninit();
+        let (mut done, mut count) = (0, 1);
+        while done < height {
+            // SAFETY: as above; there is space for the columns of a group of rows.
+            unsafe {
+                for (i, at) in rows[..count].iter_mut().enumerate() {
+                    let near = space.as_mut_ptr().cast::<u64>().add(i * STRIP).cast::<u8>();
+                    gather_bytes(row(done + i), size, self.columns, (column, column + width), near);
+                    *at = near;
                 }
+                loops.columns(&rows[..count], done > 0, width, to);
             }
-        }
-    }
-}
-
-/// Combines a group of rows, and with what `to` holds if they are not the first.
-///
-/// # Safety
-/// `width` elements of each row and of `to`, which are written if the group is not the first.
-#[inline(always)]
-unsafe fn accumulate_group<T: Number, C: Combine<T>>(
-    rows: [*const T; GROUP],
-    first: bool,
-    width: usize,
-    to: *mut T,
-) {
-    // SAFETY: the caller's promise; `j < width` below.
-    let group = |j: usize| unsafe {
-        let pair = |i: usize| C::combine(*rows[i].add(j), *rows[i + 1].add(j));
-        C::combine(C::combine(pair(0), pair(2)), C::combine(pair(4), pair(6)))
-    };
-    // SAFETY: as above.
-    unsafe {
-        if first {
-            for j in 0..width {
-                to.add(j).write(group(j));
-            }
-        } else {
-            for j in 0..width {
-                to.add(j).write(C::combine(*to.add(j), group(j)));
-            }
-        }
-    }
-}
-
-/// Strips whose rows lie in memory without gaps.
-struct Flat<'a, T, C> {
-    tasks: &'a Tasks<'a, T, C>,
-    start: usize,
-    end: usize,
-}
-
-impl<T: Number, C: Combine<T>> Kernel for Flat<'_, T, C> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        for i in self.start..self.end {
-            let task = self.tasks.task(i);
-            let at = task.block.wrapping_add(task.column);
-            let rows = &self.tasks.source.rows;
-            let row = |i: usize, _: usize| at.wrapping_offset(rows.offset(task.row + i)[0]);
-            // SAFETY: the rows of the task may be read.
-            unsafe { self.tasks.reduce(&task, row) };
-        }
-    }
-}
-
-/// Strips whose rows are brought together first.
-struct Strided<'a, T, C> {
-    tasks: &'a Tasks<'a, T, C>,
-    start: usize,
-    end: usize,
-}
-
-impl<T: Number, C: Combine<T>> Kernel for Strided<'_, T, C> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        let mut space = MaybeUninit::<[[T; STRIP]; GROUP]>::uninit();
-        let near: *mut T = space.as_mut_ptr().cast();
-        for i in self.start..self.end {
-            let task = self.tasks.task(i);
-            let range = (task.column, task.column + task.width);
-            let source = &self.tasks.source;
-            let row = |i: usize, slot: usize| {
-                let at = task.block.wrapping_offset(source.rows.offset(task.row + i)[0]);
-                let place = near.wrapping_add(slot * STRIP);
-                // SAFETY: the row may be read, and `place` is one of `GROUP` rows of `STRIP` elements.
-                unsafe { gather(at, source.columns, range, place) };
-                place.cast_const()
-            };
-            // SAFETY: each slot holds the row asked for until the next group.
-            unsafe { self.tasks.reduce(&task, row) };
+            done += count;
+            count = GROUP.min(height - done);
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Element, Map};
+use crate::{Map, Number};
 use proptest::prelude::*;
 
 /// Numbers in -1..1 that look random.

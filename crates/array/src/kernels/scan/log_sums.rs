@@ -1,7 +1,7 @@
 //! Running log-sums, with the largest exponent m so far and s = Σ exp(x - m) as state: only cheap operations wait for
 //! each other, and each result is rounded once, not at every step.
 use super::STRIP;
-use crate::{Float, Kernel};
+use crate::{Float, Isa, Kernel};
 
 /// Elements of one line that are prepared together.
 const BLOCK: usize = 64;
@@ -30,6 +30,7 @@ fn sum<F: Float>(largest: F, x: F, sum: F, e: F) -> F {
 
 impl<F: Float> Kernel for LogSums<F> {
     type Output = ();
+    const WIDEST: Isa = Isa::Avx2;
     #[inline(always)]
     fn run(self) {
         // SAFETY: `scan_lines` calls for lines that lie in the arrays.

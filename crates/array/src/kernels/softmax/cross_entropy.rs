@@ -1,6 +1,9 @@
 //! Softmax cross entropy from logits, in one pass with the softmax that its gradient needs.
-use super::rows::{Input, Output, RowKernel, blocks, exp_shifted, for_each_row, max, rows_of, sum};
-use super::{Identity, expect_like};
+use super::rows::{
+    Divided, Input, Output, RowKernel, change_rows, changes, exp_rows, for_each_block, for_each_row, ln_all,
+    max_rows, rows_of, sum_rows,
+};
+use super::{OfRows, expect_like, sum_long_rows};
 use crate::array::Uninit;
 use crate::kernels::elementwise::Map;
 use crate::kernels::index::checked_indices;
@@ -103,11 +106,19 @@ fn expect_outer(op: &'static str, full: &Array, outer: &Array) -> Result<()> {
 
 /// The labels of rows.
 trait Labels<T>: Copy + Sync {
-    /// `-Σ_j labels_j · (x_j - shift - ln)`.
+    /// `loss[row] = -Σ_j labels_j · (x_j - shift[row] - ln[row])` for a block of rows that begin with row `first`.
     ///
     /// # Safety
-    /// The row exists and `x` are its `n` logits.
-    unsafe fn loss(self, row: usize, x: *const T, n: usize, shift: T, ln: T) -> T;
+    /// The rows exist, `x` are the `n` logits of each, and `loss` is memory for as many.
+    unsafe fn losses(
+        self,
+        first: usize,
+        x: *const T,
+        size: (usize, usize),
+        shift: *const T,
+        ln: *const T,
+        loss: *mut T,
+    );
 
     /// `to_j = upstream · (softmax_j - labels_j)`.
     ///
@@ -119,25 +130,31 @@ trait Labels<T>: Copy + Sync {
 #[derive(Clone, Copy)]
 struct Dense<T>(Input<T>);
 
-/// `label · (ln - (x - shift))`.
-#[derive(Clone, Copy)]
-struct Term<T> {
-    shift: T,
-    ln: T,
-}
-
-impl<T: Float> Map<T, T, 2> for Term<T> {
-    #[inline(always)]
-    fn eval(self, [label, x]: [T; 2]) -> T {
-        label * (self.ln - (x - self.shift))
-    }
+changes! {
+    Term: [label, x, _, shift, ln] => label * (ln - (x - shift));
 }
 
 impl<T: Float + Number> Labels<T> for Dense<T> {
-    #[inline(always)]
-    unsafe fn loss(self, row: usize, x: *const T, n: usize, shift: T, ln: T) -> T {
-        // SAFETY: the caller's promise.
-        unsafe { sum(Term { shift, ln }, [self.0.at(row * n), x], n) }
+    unsafe fn losses(
+        self,
+        first: usize,
+        x: *const T,
+        (rows, n): (usize, usize),
+        shift: *const T,
+        ln: *const T,
+        loss: *mut T,
+    ) {
+        let mut terms = OfRows::<T>::uninit();
+        let terms: *mut T = terms.as_mut_ptr().cast();
+        // SAFETY: the caller's promise; there is space for a block.
+        unsafe {
+            sum_long_rows((rows, n), loss, |part: Range<usize>| {
+                terms.copy_from_nonoverlapping(self.0.at(first * n + part.start), part.len());
+                let size = (rows, part.len() / rows);
+                change_rows(Term, terms, [x.add(part.start); 2], [shift, ln], size);
+                terms
+            });
+        }
     }
 
     #[inline(always)]
@@ -154,10 +171,22 @@ impl<T: Float + Number> Labels<T> for Dense<T> {
 struct Sparse(Input<i64>);
 
 impl<T: Float> Labels<T> for Sparse {
-    #[inline(always)]
-    unsafe fn loss(self, row: usize, x: *const T, _: usize, shift: T, ln: T) -> T {
-        // SAFETY: the caller's promise, and the labels lie within the row.
-        unsafe { ln - (*x.add(*self.0.at(row) as usize) - shift) }
+    unsafe fn losses(
+        self,
+        first: usize,
+        x: *const T,
+        (rows, n): (usize, usize),
+        shift: *const T,
+        ln: *const T,
+        loss: *mut T,
+    ) {
+        for row in 0..rows {
+            // SAFETY: the caller's promise, and the labels lie within the row.
+            unsafe {
+                let x = *x.add(row * n + *self.0.at(first + row) as usize);
+                loss.add(row).write(*ln.add(row) - (x - *shift.add(row)));
+            }
+        }
     }
 
     #[inline(always)]
@@ -187,47 +216,37 @@ fn cross_entropy<T: Float + Number, L: Labels<T>>(
             return Ok((loss.fill(<T as Number>::ZERO), softmax.assume_init()));
         }
         let logits = logits.contiguous()?;
-        let x = Input::new(&logits);
-        for_each_row(
-            count,
-            n,
-            Forward { x, labels, loss: Output::new(&mut loss), softmax: Output::new(&mut softmax) },
-        );
+        let (x, loss_to, to) = (Input::new(&logits), Output::new(&mut loss), Output::new(&mut softmax));
+        for_each_block(count, n, |rows| {
+            let (first, size) = (rows.start, (rows.len(), n));
+            forward(labels, first, x.at(first * n), size, loss_to.at(first), to.at(first * n));
+        });
         Ok((loss.assume_init(), softmax.assume_init()))
     }
 }
 
-struct Forward<T, L> {
-    x: Input<T>,
+/// Losses and softmax of a block of rows that begin with row `first`.
+///
+/// # Safety
+/// The rows exist, with `n` logits each, and there is memory for the results.
+unsafe fn forward<T: Float + Number, L: Labels<T>>(
     labels: L,
-    loss: Output<T>,
-    softmax: Output<T>,
-}
-
-impl<T: Float + Number, L: Labels<T>> RowKernel<T> for Forward<T, L> {
-    #[inline(always)]
-    unsafe fn run(&self, rows: Range<usize>, n: usize) {
-        for block in blocks(rows, n) {
-            let (x, exps, loss) =
-                (self.x.at(block.start * n), self.softmax.at(block.start * n), self.loss.at(block.start));
-            // SAFETY: the rows of the block exist.
-            unsafe {
-                // The largest logits wait where the losses go.
-                for row in 0..block.len() {
-                    loss.add(row).write(max(x.add(row * n), n));
-                }
-                exp_shifted(x, |row| *loss.add(row), block.len(), n, exps);
-                for row in 0..block.len() {
-                    let (x, y) = (x.add(row * n), exps.add(row * n));
-                    let total = sum(Identity, [y.cast_const()], n);
-                    for j in 0..n {
-                        *y.add(j) = *y.add(j) / total;
-                    }
-                    let shift = *loss.add(row);
-                    loss.add(row).write(self.labels.loss(block.start + row, x, n, shift, total.ln()));
-                }
-            }
-        }
+    first: usize,
+    x: *const T,
+    (rows, n): (usize, usize),
+    loss: *mut T,
+    softmax: *mut T,
+) {
+    let mut space = [const { OfRows::<T>::uninit() }; 2];
+    let [shifts, totals] = space.each_mut().map(|space| space.as_mut_ptr().cast::<T>());
+    // SAFETY: the caller's promise; a block has no more rows than `BLOCK`.
+    unsafe {
+        max_rows(x, rows, n, shifts);
+        exp_rows(x, shifts, (rows, n), softmax);
+        sum_rows(softmax, rows, n, totals);
+        change_rows(Divided, softmax, [softmax; 2], [totals; 2], (rows, n));
+        ln_all(totals, rows);
+        labels.losses(first, x, (rows, n), shifts, totals, loss);
     }
 }
 
