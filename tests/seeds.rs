@@ -5,9 +5,11 @@ mod readers;
 use std::fs;
 use std::path::Path;
 
+type Reader = fn(&[u8]);
+
 #[test]
 fn no_seed_makes_a_reader_panic() -> std::io::Result<()> {
-    let targets: [(&str, fn(&[u8])); 3] =
+    let targets: [(&str, Reader); 3] =
         [("checkpoint", readers::checkpoint), ("npz", readers::npz), ("config", readers::config)];
     for (target, read) in targets {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);

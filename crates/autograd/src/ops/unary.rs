@@ -180,7 +180,8 @@ pub(crate) fn activation_gradient(activation: FusedActivation, g: &Tensor, y: &T
 /// Defines elementwise ops: a struct, its functions, and the method of `Tensor`.
 ///
 /// `name = Struct: f(x) = .., df(x) = .. [, d2(x) = ..]`, with `df(y)` as a function of the output where it says `of
-/// output`. `wide` functions are compiled for all instruction sets. With `integers(x) = ..` the op takes every element type and its method cannot fail.
+/// output`. `wide` functions are compiled for all instruction sets. With `integers(x) = ..` the op takes every element
+/// type and its method cannot fail.
 macro_rules! unary_ops {
     (@of input) => { Of::Input };
     (@of output) => { Of::Output };
