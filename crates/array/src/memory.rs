@@ -1,7 +1,7 @@
 //! Pooled, 64-byte-aligned, uninitialized memory.
 //!
 //! A block is a header of 64 bytes, with the reference count and what [`Array`](crate::Array) says of its elements, and
-//! then the elements, which start at a multiple of 64 bytes; at most [`TINY`] bytes lie in the header itself, so that a
+//! then the elements, which start at a multiple of 64 bytes; at most 8 bytes lie in the header itself, so that a
 //! scalar touches one line of the cache. So an array is one pointer and one allocation. Freed
 //! blocks wait in lists by size class: first in a list of the thread that freed them, beyond a limit in a list of the
 //! process. Nothing here zeroes memory.
