@@ -182,7 +182,7 @@ pub(super) unsafe fn product<T: Float>(kernels: &Kernels<T>, p: &Product<T>) {
         bias_step: usize::from(!one_column),
         relu: activation == FusedActivation::Relu,
     };
-    let size = (CHUNK / a.cols).next_multiple_of(64);
+    let size = (CHUNK / a.cols).max(1).next_multiple_of(64);
     let shared = Shared((a, all));
     parallel::for_each(a.rows.div_ceil(size), |chunk| {
         let first = chunk * size;

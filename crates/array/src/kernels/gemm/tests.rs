@@ -215,6 +215,16 @@ fn long_sums_are_cut() {
 }
 
 #[test]
+fn sums_longer_than_a_chunk() {
+    let k = (1 << 17) + 3;
+    for layout in [Rows, Columns] {
+        Case { a: layout, bias: true, ..Case::plain(1, k, 1) }.check_all();
+        Case { a: layout, ..Case::plain(3, k, 1) }.check_all();
+        Case { b: layout, ..Case::plain(1, k, 2) }.check_all();
+    }
+}
+
+#[test]
 fn operands_that_compete_for_the_cache() {
     Case { bias: true, ..Case::plain(37, 1024, 40) }.check_all();
     Case { a: Columns, relu: true, ..Case::plain(512, 520, 37) }.check_all();
