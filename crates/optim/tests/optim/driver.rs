@@ -1,21 +1,10 @@
 //! The driver: every element is updated once, by the same numbers, however the work is cut.
+use crate::common::noise;
 use slalom_array::{Array, Result};
 use slalom_autograd::{Gradient, GradientTape, IndexedSlices, Tensor};
 use slalom_optim::Optimizer;
 use slalom_optim::rules::{Adam, Sgd};
 use slalom_variable::Variable;
-
-/// Numbers between -1 and 1 that look random.
-fn noise(seed: u64, n: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    std::iter::repeat_with(next).take(n).collect()
-}
 
 const SIZES: [usize; 8] = [1, 70_000, 0, 3, 16_384, 5, 40_001, 17];
 
