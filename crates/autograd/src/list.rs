@@ -162,7 +162,7 @@ impl List {
         operands.extend(outputs.iter().map(result));
     }
 
-    /// Adds an op: first its inputs and results by [`operand`](List::operand), then itself. Returns its index.
+    /// Adds an op: first its inputs and results, then itself. Returns its index.
     #[inline]
     pub(crate) fn push(&mut self, epoch: u64, mask: u64, op: OpRef, counts: (usize, usize)) -> u32 {
         let index = self.nodes.len() as u32;
