@@ -126,30 +126,32 @@ pub trait Kernel {
 /// Runs `kernel`, compiled for [`Isa::current`], or for the widest instruction set that it has.
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
-    dispatch_above_baseline(kernel).unwrap_or_else(run_scalar)
+    let run = compiled_above_baseline::<K>().unwrap_or(run_scalar::<K>);
+    // SAFETY: it needs what this processor has.
+    unsafe { run(kernel) }
 }
 
-/// Runs `kernel` compiled for an instruction set above what the target guarantees, or gives it back where there is none.
+/// The function that runs kernels of a type on [`Isa::current`], if there is one above what the target guarantees. To
+/// call it is safe on this processor.
 #[inline]
-pub(crate) fn dispatch_above_baseline<K: Kernel>(kernel: K) -> Result<K::Output, K> {
+pub(crate) fn compiled_above_baseline<K: Kernel>() -> Option<unsafe fn(K) -> K::Output> {
     #[cfg(target_arch = "x86_64")]
     if const { K::WIDEST as u8 >= Isa::Avx2 as u8 } {
         let isa = Isa::current();
         if const { K::WIDEST as u8 == Isa::Avx512 as u8 } && isa == Isa::Avx512 {
-            // SAFETY: `Isa::current` found these features on this processor.
-            return Ok(unsafe { run_avx512(kernel) });
+            return Some(run_avx512::<K>);
         }
+        // What has AVX-512 has AVX2.
         if isa >= Isa::Avx2 {
-            // SAFETY: as above; what has AVX-512 has AVX2.
-            return Ok(unsafe { run_avx2(kernel) });
+            return Some(run_avx2::<K>);
         }
     }
-    Err(kernel)
+    None
 }
 
 /// Out of line, so that a caller holds no copy of the kernel.
 #[inline(never)]
-fn run_scalar<K: Kernel>(kernel: K) -> K::Output {
+pub(crate) fn run_scalar<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
 }
 

@@ -23,7 +23,7 @@ pub use kernels::conv::{
     extract_patches_grad,
 };
 pub use kernels::dropout::{dropout, dropout_counters};
-pub use kernels::elementwise::{Map, map, map_assign};
+pub use kernels::elementwise::{Map, map, map_assign, map_float, map_integer};
 pub use kernels::gemm::FusedActivation;
 pub use kernels::index::{
     Scatter, add_along_axis, concat, gather, one_hot, scatter, scatter_add, sum_duplicates, take_along_axis,

@@ -14,6 +14,12 @@ use std::sync::Arc;
 /// The results of an op; most have one.
 pub type Outputs = SmallVec<[Array; 1]>;
 
+/// The only result of an op, if there is one.
+#[inline]
+pub(crate) fn single(result: Result<Array>) -> Result<Outputs> {
+    Ok(Outputs::from_buf([result?]))
+}
+
 /// The gradients of an op's inputs, in their order; `None` where there is none.
 pub type Gradients = SmallVec<[Option<Gradient>; 2]>;
 
@@ -129,7 +135,7 @@ pub(crate) enum OpRef {
 impl OpRef {
     #[inline]
     fn new<O: Op>(op: O) -> OpRef {
-        if size_of::<O>() == 0 {
+        if const { size_of::<O>() == 0 } {
             // A box of nothing allocates nothing: leaking it is free.
             return OpRef::Static(Box::leak(Box::new(op)));
         }
@@ -154,17 +160,35 @@ impl std::ops::Deref for OpRef {
 /// Those of the op's [`forward`](Op::forward).
 #[inline]
 pub fn apply<O: Op, const N: usize>(op: O, inputs: [&Tensor; N]) -> Result<Tensor> {
-    let outputs = op.forward(&inputs.map(|t| &t.array))?;
-    let [array] = outputs.into_inner().unwrap_or_else(|_| several(op.name()));
-    let place = if session::recording() == 0 {
-        Place::CONSTANT
-    } else {
-        if session::recording() & CHECK != 0 {
-            numerics::check(op.name(), &inputs, std::slice::from_ref(&array))?;
-        }
-        let facts = facts(&op);
-        session::record(&mut once(op), facts, &inputs, std::slice::from_ref(&array))
-    };
+    let outputs = op.forward(&arrays(&inputs));
+    let (name, facts) = (op.name(), facts(&op));
+    finish(name, facts, &mut once(op), &inputs, outputs)
+}
+
+/// The arrays of the inputs, by one copy of the code for all ops.
+#[inline]
+fn arrays<'a, const N: usize>(inputs: &[&'a Tensor; N]) -> [&'a Array; N] {
+    inputs.map(|input| &input.array)
+}
+
+/// [`apply`] after the op's `forward`, for all ops.
+fn finish(
+    name: &'static str,
+    facts: Facts,
+    op: &mut dyn FnMut() -> OpRef,
+    inputs: &[&Tensor],
+    outputs: Result<Outputs>,
+) -> Result<Tensor> {
+    let [array] = outputs?.into_inner().unwrap_or_else(|_| several(name));
+    let recording = session::recording();
+    if recording == 0 {
+        return Ok(array.into());
+    }
+    let outputs = std::slice::from_ref(&array);
+    if recording & CHECK != 0 {
+        numerics::check(name, inputs, outputs)?;
+    }
+    let place = session::record(op, facts, inputs, outputs);
     Ok(Tensor::placed(array, place))
 }
 

@@ -1,9 +1,10 @@
 //! Elementwise kernels: one driver for any number of inputs, with full broadcasting.
 use super::Shared;
 use super::strided::{CHUNK, Rows, for_each_chunk, gather, gather_bytes};
-use crate::isa::{Isa, Kernel, dispatch, dispatch_above_baseline};
+use crate::isa::{Isa, Kernel, compiled_above_baseline, run_scalar};
 use crate::{Array, DType, Element, Error, ErrorKind, Number, Result, Shape, with_dtype};
 use smallvec::SmallVec;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr;
 
@@ -49,10 +50,51 @@ pub fn map<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
     unsafe { drive(op, T::DTYPE, O::DTYPE, &inputs, &Call::new::<T, O, N, K>(&kernel)) }
 }
 
+/// [`map`] of a kernel for both floating-point types, to arrays of either.
+///
+/// # Errors
+/// As [`map`]; [`ErrorKind::DType`] also if the first input is of neither.
+#[inline]
+pub fn map_float<const N: usize, K: Map<f32, f32, N> + Map<f64, f64, N>>(
+    op: &'static str,
+    kernel: K,
+    inputs: [&Array; N],
+) -> Result<Array> {
+    const { assert!(1 <= N && N <= INPUTS, "a kernel has one to four inputs") };
+    let (dtype, call) = match inputs[0].dtype() {
+        DType::F32 => (DType::F32, Call::new::<f32, f32, N, K>(&kernel)),
+        DType::F64 => (DType::F64, Call::new::<f64, f64, N, K>(&kernel)),
+        other => return Err(Error::new(ErrorKind::DType, op, "a floating-point dtype", other)),
+    };
+    // SAFETY: the call takes `N` inputs of `dtype` and writes elements of `dtype`; `kernel` outlives it.
+    unsafe { drive(op, dtype, dtype, &inputs, &call) }
+}
+
+/// [`map`] of a kernel for integers and booleans, to arrays of any of them.
+///
+/// # Errors
+/// As [`map`]; [`ErrorKind::DType`] also if the first input is of floating-point numbers.
+#[inline]
+pub fn map_integer<const N: usize, K: Map<i32, i32, N> + Map<i64, i64, N> + Map<bool, bool, N>>(
+    op: &'static str,
+    kernel: K,
+    inputs: [&Array; N],
+) -> Result<Array> {
+    const { assert!(1 <= N && N <= INPUTS, "a kernel has one to four inputs") };
+    let (dtype, call) = match inputs[0].dtype() {
+        DType::I32 => (DType::I32, Call::new::<i32, i32, N, K>(&kernel)),
+        DType::I64 => (DType::I64, Call::new::<i64, i64, N, K>(&kernel)),
+        DType::Bool => (DType::Bool, Call::new::<bool, bool, N, K>(&kernel)),
+        other => return Err(Error::new(ErrorKind::DType, op, "an integer or boolean dtype", other)),
+    };
+    // SAFETY: as in `map_float`.
+    unsafe { drive(op, dtype, dtype, &inputs, &call) }
+}
+
 /// A kernel without its types, so that there is one driver for all kernels: only the loop itself is compiled for each.
 pub(super) struct Call {
     kernel: *const (),
-    loops: unsafe fn(*const (), *const *const u8, *mut u8, usize),
+    run: unsafe fn(Range),
 }
 
 // SAFETY: kernels are `Sync`.
@@ -62,7 +104,22 @@ impl Call {
     /// The call of a kernel, which must outlive it.
     #[inline]
     pub(super) fn new<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(kernel: &K) -> Call {
-        Call { kernel: (&raw const *kernel).cast(), loops: loop_over::<T, O, N, K> }
+        let run = match compiled_above_baseline::<Loop<T, O, N, K>>() {
+            // SAFETY: a loop is passed as its range is.
+            Some(run) => unsafe { std::mem::transmute::<unsafe fn(Loop<T, O, N, K>), unsafe fn(Range)>(run) },
+            // A kernel that has better copies needs none of vector instructions for processors of before 2013.
+            None if const { has_vectors::<T, O, N, K>() } => one_by_one::<T, O, N, K>,
+            None => at_baseline::<T, O, N, K>,
+        };
+        Call { kernel: (&raw const *kernel).cast(), run }
+    }
+
+    /// As [`new`](Call::new), of a kernel that changes its first input in place; the second is alone in `from`.
+    fn in_place<T: Element, K: Map<T, T, 2>>(kernel: &K) -> Call {
+        let run = compiled_above_baseline::<InPlace<T, K>>().unwrap_or(run_scalar::<InPlace<T, K>>);
+        // SAFETY: as in `new`.
+        let run = unsafe { std::mem::transmute::<unsafe fn(InPlace<T, K>), unsafe fn(Range)>(run) };
+        Call { kernel: (&raw const *kernel).cast(), run }
     }
 
     /// # Safety
@@ -70,44 +127,77 @@ impl Call {
     #[inline]
     pub(super) unsafe fn run(&self, from: &[*const u8], to: *mut u8, length: usize) {
         // SAFETY: the caller's promise.
-        unsafe { (self.loops)(self.kernel, from.as_ptr(), to, length) }
+        unsafe { (self.run)(Range { kernel: self.kernel, from: from.as_ptr(), to, length }) }
     }
 }
 
-/// # Safety
-/// As [`Call::run`], for a kernel of type `K`.
-unsafe fn loop_over<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
+/// What a kernel is to be applied to.
+#[derive(Clone, Copy)]
+struct Range {
     kernel: *const (),
     from: *const *const u8,
     to: *mut u8,
     length: usize,
-) {
-    // SAFETY: the caller's promise.
-    let (kernel, from) = unsafe { (*kernel.cast::<K>(), *from.cast::<[*const T; N]>()) };
-    let kernel = Loop { kernel, from, to: to.cast::<O>(), length };
-    // A kernel that has better copies needs none of vector instructions for processors of before 2013.
-    if const { cfg!(target_arch = "x86_64") && Loop::<T, O, N, K>::WIDEST as u8 > Isa::Scalar as u8 } {
-        if let Err(Loop { kernel, from, to, length }) = dispatch_above_baseline(kernel) {
-            // SAFETY: the caller's promise.
-            unsafe { one_by_one((&raw const kernel).cast(), element::<T, O, N, K>, from, to, length) };
+}
+
+/// The loop over a range, with its types again: a range for which [`Call::run`]'s promise holds.
+#[repr(transparent)]
+struct Loop<T, O, const N: usize, K>(Range, PhantomData<(T, O, K)>);
+
+impl<T: Element, O: Element, const N: usize, K: Map<T, O, N>> Kernel for Loop<T, O, N, K> {
+    type Output = ();
+    const WIDEST: Isa = K::WIDEST.of::<T>();
+
+    #[inline(always)]
+    fn run(self) {
+        let Range { kernel, from, to, length } = self.0;
+        // SAFETY: the caller's promise.
+        let (kernel, from) = unsafe { (*kernel.cast::<K>(), *from.cast::<[*const T; N]>()) };
+        let to = to.cast::<O>();
+        for i in 0..length {
+            // SAFETY: as above.
+            unsafe {
+                let mut x = [*from[0].add(i); N];
+                for k in 1..N {
+                    x[k] = *from[k].add(i);
+                }
+                to.add(i).write(kernel.eval(x));
+            }
         }
-    } else {
-        dispatch(kernel);
     }
+}
+
+/// Whether a loop is compiled for more than the baseline.
+const fn has_vectors<T: Element, O: Element, const N: usize, K: Map<T, O, N>>() -> bool {
+    cfg!(target_arch = "x86_64") && Loop::<T, O, N, K>::WIDEST as u8 > Isa::Scalar as u8
+}
+
+/// # Safety
+/// As [`Call::run`], for a kernel of type `K`.
+unsafe fn at_baseline<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(range: Range) {
+    run_scalar(Loop::<T, O, N, K>(range, PhantomData));
+}
+
+/// # Safety
+/// As [`Call::run`], for a kernel of type `K`.
+unsafe fn one_by_one<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(range: Range) {
+    // SAFETY: the caller's promise.
+    unsafe { each(range, element::<T, O, N, K>) }
 }
 
 /// # Safety
 /// As [`Call::run`], for a kernel of the types of `element`.
-unsafe fn one_by_one<T: Element, O: Element, const N: usize>(
-    kernel: *const (),
+unsafe fn each<T: Element, O: Element, const N: usize>(
+    range: Range,
     element: unsafe fn(*const (), [T; N]) -> O,
-    from: [*const T; N],
-    to: *mut O,
-    length: usize,
 ) {
+    let Range { kernel, from, to, length } = range;
     for i in 0..length {
         // SAFETY: the caller's promise.
-        unsafe { to.add(i).write(element(kernel, from.map(|from| *from.add(i)))) };
+        unsafe {
+            let from = *from.cast::<[*const T; N]>();
+            to.cast::<O>().add(i).write(element(kernel, from.map(|from| *from.add(i))));
+        }
     }
 }
 
@@ -119,33 +209,6 @@ unsafe fn element<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
 ) -> O {
     // SAFETY: the caller's promise.
     unsafe { *kernel.cast::<K>() }.eval(x)
-}
-
-struct Loop<T, O, const N: usize, K> {
-    kernel: K,
-    from: [*const T; N],
-    to: *mut O,
-    length: usize,
-}
-
-impl<T: Element, O: Element, const N: usize, K: Map<T, O, N>> Kernel for Loop<T, O, N, K> {
-    type Output = ();
-    const WIDEST: Isa = K::WIDEST.of::<T>();
-
-    #[inline(always)]
-    fn run(self) {
-        let Loop { kernel, from, to, length } = self;
-        for i in 0..length {
-            // SAFETY: `loop_over` makes it for `length` elements in each place.
-            unsafe {
-                let mut x = [*from[0].add(i); N];
-                for k in 1..N {
-                    x[k] = *from[k].add(i);
-                }
-                to.add(i).write(kernel.eval(x));
-            }
-        }
-    }
 }
 
 /// The most inputs that a kernel may have.
@@ -278,7 +341,7 @@ pub fn map_assign<T: Element, K: Map<T, T, 2>>(
     target: &mut Array,
     input: &Array,
 ) -> Result<()> {
-    assign::<T>(op, target, input, &Call { kernel: (&raw const kernel).cast(), loops: loop_in_place::<T, K> })
+    assign::<T>(op, target, input, &Call::in_place::<T, K>(&kernel))
 }
 
 /// [`map_assign`] for all kernels. The call has the input alone in `from`, and changes what is in `to`.
@@ -320,35 +383,24 @@ fn assign<T: Element>(op: &'static str, target: &mut Array, input: &Array, call:
     Ok(())
 }
 
-/// # Safety
-/// As [`Call::run`], for a kernel of type `K` and elements of type `T`, which nobody else reads or writes.
-unsafe fn loop_in_place<T: Element, K: Map<T, T, 2>>(
-    kernel: *const (),
-    from: *const *const u8,
-    to: *mut u8,
-    length: usize,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let to = std::slice::from_raw_parts_mut(to.cast::<T>(), length);
-        let from = std::slice::from_raw_parts((*from).cast::<T>(), length);
-        dispatch(InPlace { kernel: *kernel.cast::<K>(), to, from });
-    }
-}
+/// The loop over a range in place: `to` is the first input and the output.
+#[repr(transparent)]
+struct InPlace<T, K>(Range, PhantomData<(T, K)>);
 
-struct InPlace<'a, T, K> {
-    kernel: K,
-    to: &'a mut [T],
-    from: &'a [T],
-}
-
-impl<T: Element, K: Map<T, T, 2>> Kernel for InPlace<'_, T, K> {
+impl<T: Element, K: Map<T, T, 2>> Kernel for InPlace<T, K> {
     type Output = ();
     const WIDEST: Isa = K::WIDEST.of::<T>();
+
     #[inline(always)]
     fn run(self) {
-        for (x, y) in self.to.iter_mut().zip(self.from) {
-            *x = self.kernel.eval([*x, *y]);
+        let Range { kernel, from, to, length } = self.0;
+        // SAFETY: the promise of `Call::run`; the target belongs to the call alone.
+        let (kernel, to, from) = unsafe {
+            let to = std::slice::from_raw_parts_mut(to.cast::<T>(), length);
+            (*kernel.cast::<K>(), to, std::slice::from_raw_parts((*from).cast::<T>(), length))
+        };
+        for (x, y) in to.iter_mut().zip(from) {
+            *x = kernel.eval([*x, *y]);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Elementwise ops of two inputs, with broadcasting.
 use crate::jvp::{self, Jvp, Tangents};
-use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
+use crate::op::{Gradients, Op, Outputs, Saves, Vjp, single};
 use crate::ops::reduce::sum_to;
 use crate::{Gradient, Tensor, apply};
-use slalom_array::{Array, DType, Error, ErrorKind, Float, Map, Number, Result, map};
+use slalom_array::{Array, DType, Error, ErrorKind, Float, Map, Number, Result, map_float, map_integer};
 use smallvec::smallvec;
 use std::fmt::Debug;
 
@@ -58,14 +58,10 @@ impl<B: Binary> Op for Function<B> {
             let got = format!("{} and {}", a.dtype(), b.dtype());
             return Err(Error::new(ErrorKind::DType, B::NAME, "two tensors of one dtype", got));
         }
-        Ok(smallvec![match a.dtype() {
-            DType::F32 => map::<f32, f32, 2, _>(B::NAME, *self, [a, b])?,
-            DType::F64 => map::<f64, f64, 2, _>(B::NAME, *self, [a, b])?,
-            DType::I32 if B::INTEGERS => map::<i32, i32, 2, _>(B::NAME, Integers(self.0), [a, b])?,
-            DType::I64 if B::INTEGERS => map::<i64, i64, 2, _>(B::NAME, Integers(self.0), [a, b])?,
-            DType::Bool if B::INTEGERS => map::<bool, bool, 2, _>(B::NAME, Integers(self.0), [a, b])?,
-            other => return Err(Error::new(ErrorKind::DType, B::NAME, "a floating-point dtype", other)),
-        }])
+        if B::INTEGERS && !a.dtype().is_float() {
+            return single(map_integer(B::NAME, Integers(self.0), [a, b]));
+        }
+        single(map_float(B::NAME, *self, [a, b]))
     }
 
     fn saves(&self) -> Saves {

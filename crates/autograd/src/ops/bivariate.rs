@@ -2,11 +2,11 @@
 //!
 //! An op says its value, the products of an upstream gradient with its two partial derivatives, and the second
 //! derivatives as tensor expressions, so that all higher ones follow.
-use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
+use crate::op::{Gradients, Op, Outputs, Saves, Vjp, single};
 use crate::ops::binary::{Binary, Pair, binary, needed};
 use crate::ops::reduce::sum_to;
 use crate::{AsTensor, Tensor, apply};
-use slalom_array::{Array, Float, Map, Number, Result, map, with_float};
+use slalom_array::{Array, Float, Map, Number, Result, map_float};
 use smallvec::smallvec;
 use std::fmt::Debug;
 
@@ -49,9 +49,7 @@ impl<P: Partials, const B_SIDE: bool> Op for Partial<P, B_SIDE> {
     }
 
     fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
-        Ok(smallvec![with_float!(P::NAME, inputs[0].dtype(), F => {
-            map::<F, F, 3, _>(P::NAME, *self, [inputs[0], inputs[1], inputs[2]])?
-        })])
+        single(map_float(P::NAME, *self, [inputs[0], inputs[1], inputs[2]]))
     }
 
     fn saves(&self) -> Saves {

@@ -1,9 +1,9 @@
 //! Reductions that pick: the largest and smallest element and their places; and products and truth of all.
-use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
+use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one, single};
 use crate::ops::concat::concat;
 use crate::ops::reduce::{as_rows, resolve, spread};
 use crate::{Tensor, apply};
-use slalom_array::{Array, Float, Map, Reduction, Result, map, reduce, with_float};
+use slalom_array::{Array, Float, Map, Reduction, Result, map_float, reduce};
 use smallvec::{SmallVec, smallvec};
 
 type Axes = SmallVec<[usize; 6]>;
@@ -57,9 +57,7 @@ impl Op for Indicator {
         "indicator"
     }
     fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
-        Ok(smallvec![with_float!("indicator", inputs[0].dtype(), F => {
-            map::<F, F, 2, _>("indicator", *self, [inputs[0], inputs[1]])?
-        })])
+        single(map_float("indicator", *self, [inputs[0], inputs[1]]))
     }
     fn saves(&self) -> Saves {
         Saves::Nothing

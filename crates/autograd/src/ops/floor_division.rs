@@ -2,7 +2,9 @@
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
 use crate::ops::reduce::sum_to;
 use crate::{AsTensor, Tensor, apply};
-use slalom_array::{Array, DType, Error, ErrorKind, Float, Map, Number, Reduction, Result, map, reduce};
+use slalom_array::{
+    Array, DType, Error, ErrorKind, Float, Map, Number, Reduction, Result, map, map_float, reduce,
+};
 use smallvec::smallvec;
 
 /// `⌊a / b⌋`
@@ -84,8 +86,7 @@ where
         return Err(Error::new(ErrorKind::DType, op, "two tensors of one dtype", got));
     }
     Ok(smallvec![match a.dtype() {
-        DType::F32 => map::<f32, f32, 2, _>(op, kernel, [a, b])?,
-        DType::F64 => map::<f64, f64, 2, _>(op, kernel, [a, b])?,
+        DType::F32 | DType::F64 => map_float(op, kernel, [a, b])?,
         DType::I32 => integers::<i32, K>(op, kernel, [a, b])?,
         DType::I64 => integers::<i64, K>(op, kernel, [a, b])?,
         DType::Bool => return Err(Error::new(ErrorKind::DType, op, "a numeric dtype", a.dtype())),

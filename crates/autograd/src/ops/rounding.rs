@@ -1,8 +1,7 @@
 //! Rounding: functions of steps, without gradient.
-use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
+use crate::op::{Gradients, Op, Outputs, Saves, Vjp, single};
 use crate::{Tensor, apply};
-use slalom_array::{Array, Float, Map, Result, map, with_float};
-use smallvec::smallvec;
+use slalom_array::{Array, Float, Map, Result, map_float};
 
 /// To which integer.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +27,7 @@ impl Op for Rounding {
         ["floor", "ceil", "round"][*self as usize]
     }
     fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
-        let x = inputs[0];
-        Ok(smallvec![with_float!(self.name(), x.dtype(), F => map::<F, F, 1, _>(self.name(), *self, [x])?)])
+        single(map_float(self.name(), *self, [inputs[0]]))
     }
     fn saves(&self) -> Saves {
         Saves::Nothing

@@ -4,11 +4,9 @@
 //! of that: the first two are kernels that run in one pass, the last is a tensor expression, so that the second and all
 //! higher derivatives follow.
 use crate::jvp::{Jvp, Tangents};
-use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
+use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one, single};
 use crate::{Tensor, apply};
-use slalom_array::{
-    Array, DType, Error, ErrorKind, Float, FusedActivation, Isa, Map, Number, Result, map, with_float,
-};
+use slalom_array::{Array, Float, FusedActivation, Isa, Map, Number, Result, map_float, map_integer};
 use smallvec::smallvec;
 use std::fmt::Debug;
 
@@ -85,14 +83,10 @@ impl<U: Unary> Op for Function<U> {
 
     fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
         let x = inputs[0];
-        Ok(smallvec![match x.dtype() {
-            DType::F32 => map::<f32, f32, 1, _>(U::NAME, *self, [x])?,
-            DType::F64 => map::<f64, f64, 1, _>(U::NAME, *self, [x])?,
-            DType::I32 if U::INTEGERS => map::<i32, i32, 1, _>(U::NAME, Integers(self.0), [x])?,
-            DType::I64 if U::INTEGERS => map::<i64, i64, 1, _>(U::NAME, Integers(self.0), [x])?,
-            DType::Bool if U::INTEGERS => map::<bool, bool, 1, _>(U::NAME, Integers(self.0), [x])?,
-            other => return Err(Error::new(ErrorKind::DType, U::NAME, "a floating-point dtype", other)),
-        }])
+        if U::INTEGERS && !x.dtype().is_float() {
+            return single(map_integer(U::NAME, Integers(self.0), [x]));
+        }
+        single(map_float(U::NAME, *self, [x]))
     }
 
     fn saves(&self) -> Saves {
@@ -103,21 +97,34 @@ impl<U: Unary> Op for Function<U> {
     }
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let s = match U::OF {
-            Of::Input => cx.input(0),
-            Of::Output => cx.output(),
-        };
-        one(derivative(self.0, &*cx.upstream()?, &s)?)
+        backward(cx, U::OF, &|g, s| derivative(self.0, g, s))
     }
 
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
-        let Some(tangent) = cx.tangent(0) else { return Ok(smallvec![None]) };
-        let s = match U::OF {
-            Of::Input => cx.input(0),
-            Of::Output => cx.output(),
-        };
-        Ok(smallvec![Some(derivative(self.0, tangent, &s)?)])
+        tangents(cx, U::OF, &|g, s| derivative(self.0, g, s))
     }
+}
+
+/// `g df(s)` as an op.
+type Scaled<'a> = dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + 'a;
+
+/// The vector-Jacobian product of all elementwise functions.
+fn backward(cx: &Vjp<'_>, of: Of, scaled: &Scaled<'_>) -> Result<Gradients> {
+    let s = match of {
+        Of::Input => cx.input(0),
+        Of::Output => cx.output(),
+    };
+    one(scaled(&*cx.upstream()?, &s)?)
+}
+
+/// The tangent of all elementwise functions.
+fn tangents(cx: &Jvp<'_>, of: Of, scaled: &Scaled<'_>) -> Result<Tangents> {
+    let Some(tangent) = cx.tangent(0) else { return Ok(smallvec![None]) };
+    let s = match of {
+        Of::Input => cx.input(0),
+        Of::Output => cx.output(),
+    };
+    Ok(smallvec![Some(scaled(tangent, &s)?)])
 }
 
 impl<U: Unary> Op for Derivative<U> {
@@ -126,9 +133,7 @@ impl<U: Unary> Op for Derivative<U> {
     }
 
     fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
-        Ok(smallvec![with_float!(U::NAME, inputs[0].dtype(), F => {
-            map::<F, F, 2, _>(U::NAME, *self, [inputs[0], inputs[1]])?
-        })])
+        single(map_float(U::NAME, *self, [inputs[0], inputs[1]]))
     }
 
     fn saves(&self) -> Saves {
@@ -143,7 +148,7 @@ impl<U: Unary> Op for Derivative<U> {
 /// The gradients of [`Derivative`]s: one copy of the code for all.
 fn derivative_vjp(
     cx: &Vjp<'_>,
-    derivative: &dyn Fn(&Tensor, &Tensor) -> Result<Tensor>,
+    derivative: &Scaled<'_>,
     d2: &dyn Fn(&Tensor) -> Result<Tensor>,
 ) -> Result<Gradients> {
     let (g, s, upstream) = (cx.input(0), cx.input(1), cx.grad()?);

@@ -74,15 +74,30 @@ impl<R: ElementRule, F: Float, const N: usize> Kernel for Elements<'_, R, F, N> 
         let Elements { coeffs, kept, x, g, clip, slots } = self;
         let length = x.len();
         let g = &g[..length];
-        let slots = slots.map(|slot| &mut slot[..length]);
+        let slots = of_length(slots, length);
         for i in 0..length {
-            let mut own: [F; N] = std::array::from_fn(|k| slots[k][i]);
+            let mut own = at(&slots, i);
             x[i] = R::element(coeffs, x[i] * kept, clip.apply(g[i]), &mut own);
             for k in 0..N {
                 slots[k][i] = own[k];
             }
         }
     }
+}
+
+/// Element `i` of each slot. Not a closure in the loop, which would be compiled again for each rule.
+#[inline(always)]
+pub(super) fn at<F: Float, S: std::ops::Deref<Target = [F]>, const N: usize>(
+    slots: &[S; N],
+    i: usize,
+) -> [F; N] {
+    std::array::from_fn(|k| slots[k][i])
+}
+
+/// Slots that the compiler knows to be of a length.
+#[inline(always)]
+fn of_length<F, const N: usize>(slots: [&mut [F]; N], length: usize) -> [&mut [F]; N] {
+    slots.map(|slot| &mut slot[..length])
 }
 
 /// Elements whose slots are converted together.

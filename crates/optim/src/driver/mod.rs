@@ -200,14 +200,14 @@ pub(crate) fn run<R: ElementRule>(rule: &R, steps: &mut [Step<'_>], items: &mut 
 
 /// Sets of coefficients, for the element types that occur: one for each group, or for each part.
 struct Coefficients<R: ElementRule> {
-    f32: SmallVec<[R::Coeffs<f32>; 1]>,
-    f64: SmallVec<[R::Coeffs<f64>; 1]>,
+    f32: Vec<R::Coeffs<f32>>,
+    f64: Vec<R::Coeffs<f64>>,
 }
 
 impl<R: ElementRule> Coefficients<R> {
     /// Those of each group.
     fn new(rule: &R, steps: &[Step<'_>], parts: &[Part<'_>]) -> Coefficients<R> {
-        let mut coeffs = Coefficients { f32: SmallVec::new(), f64: SmallVec::new() };
+        let mut coeffs = Coefficients { f32: Vec::new(), f64: Vec::new() };
         let has = |dtype| parts.iter().any(|part| part.dtype == dtype);
         let (any32, any64) = (has(DType::F32), has(DType::F64));
         for step in steps {

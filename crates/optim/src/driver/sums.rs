@@ -1,5 +1,5 @@
 //! Sums over elements that a rule needs before it can update them.
-use super::kernel::{load, uniform};
+use super::kernel::{at, load, uniform};
 use super::{CHUNK, Checked, ClipBy, Coefficients, Part, SERIAL, advance};
 use crate::{ElementRule, Step, Sums};
 use slalom_array::{Array, DType, Element, Float, Isa, Kernel, dispatch, parallel};
@@ -28,7 +28,7 @@ pub(super) fn include<R: ElementRule, const N: usize>(
         }
         return;
     }
-    let mut own = Coefficients::<R> { f32: SmallVec::new(), f64: SmallVec::new() };
+    let mut own = Coefficients::<R> { f32: Vec::new(), f64: Vec::new() };
     for (part, &sum) in parts.iter_mut().zip(&sums) {
         let step = &steps[part.group];
         let mut states: SmallVec<[f64; 2]> = (N..N + R::STATES).map(|k| part.state(k)).collect();
@@ -184,7 +184,7 @@ fn terms<R: ElementRule, F: Float, const N: usize>(
     slots: [&[F]; N],
     i: usize,
 ) -> [F; 2] {
-    let own: [F; N] = std::array::from_fn(|k| slots[k][i]);
+    let own = at(&slots, i);
     R::terms(coeffs, x[i] * kept, clip.apply(g[i]), &own)
 }
 

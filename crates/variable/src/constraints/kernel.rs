@@ -1,5 +1,5 @@
 //! Elementwise functions of constraints. They change values between steps, so no gradient passes through them.
-use slalom_array::{Array, Float, Map, Result, map, with_float};
+use slalom_array::{Array, Float, Map, Result, map_float};
 use slalom_autograd::{Gradients, Op, Outputs, Saves, Tensor, Vjp, apply};
 use std::fmt::Debug;
 
@@ -25,8 +25,7 @@ impl<K: Function> Op for Elementwise<K> {
         K::NAME
     }
     fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
-        let y = with_float!(K::NAME, inputs[0].dtype(), F => map::<F, F, 1, _>(K::NAME, *self, [inputs[0]])?);
-        Ok([y].into_iter().collect())
+        Ok([map_float(K::NAME, *self, [inputs[0]])?].into())
     }
     fn saves(&self) -> Saves {
         Saves::Nothing

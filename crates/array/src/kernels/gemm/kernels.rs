@@ -47,7 +47,8 @@ macro_rules! kernels {
     };
 }
 
-/// Tiles for sixteen registers and for thirty-two.
+/// Tiles for sixteen registers and for thirty-two. Portable code has fewer, as each takes time to build.
+#[cfg(target_arch = "x86_64")]
 macro_rules! registers_16 {
     ($($head:tt)*) => {
         kernels!($($head)*, 1: [1 2 3 4 5 6], 2: [1 2 3 4 5 6], 3: [1 2 3 4], 4: [1 2])
@@ -79,12 +80,14 @@ macro_rules! float {
                     }
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 => registers_16!(Avx2<$t>, tile_avx2, pack_avx2, rows_avx2, columns_avx2),
-                    _ => registers_16!(
+                    _ => kernels!(
                         Portable<$t>,
                         tile_portable,
                         pack_portable,
                         rows_portable,
-                        columns_portable
+                        columns_portable,
+                        1: [1 2 3 4 5 6],
+                        2: [1 2 3 4 5 6]
                     ),
                 }
             }

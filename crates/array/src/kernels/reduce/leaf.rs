@@ -110,8 +110,11 @@ pub(crate) unsafe fn leaf<T: Element, O: Number, C: Combine<O>, K: Map<T, O, N>,
         }
         return sum;
     }
-    let (mut few, mut done) = if n < LANES {
-        (std::array::from_fn(element), FEW)
+    let (mut few, mut done) = ([C::EMPTY; FEW], FEW);
+    if n < LANES {
+        for (lane, sum) in few.iter_mut().enumerate() {
+            *sum = element(lane);
+        }
     } else {
         let mut lanes = [C::EMPTY; LANES];
         for (lane, sum) in lanes.iter_mut().enumerate() {
@@ -140,14 +143,19 @@ pub(crate) unsafe fn leaf<T: Element, O: Number, C: Combine<O>, K: Map<T, O, N>,
                 lanes[lane] = C::combine(lanes[lane], lanes[lane + half]);
             }
         }
-        let few: [O; FEW] = std::array::from_fn(|lane| lanes[lane]);
-        (few, whole)
-    };
+        few.copy_from_slice(&lanes[..FEW]);
+        done = whole;
+    }
     while done + FEW <= n {
-        few = std::array::from_fn(|lane| C::combine(few[lane], element(done + lane)));
+        for (lane, sum) in few.iter_mut().enumerate() {
+            *sum = C::combine(*sum, element(done + lane));
+        }
         done += FEW;
     }
-    let four: [O; 4] = std::array::from_fn(|lane| C::combine(few[lane], few[lane + 4]));
+    let mut four = [C::EMPTY; 4];
+    for lane in 0..4 {
+        four[lane] = C::combine(few[lane], few[lane + 4]);
+    }
     let mut sum = C::combine(C::combine(four[0], four[2]), C::combine(four[1], four[3]));
     for i in done..n {
         sum = C::combine(sum, element(i));
