@@ -6,6 +6,7 @@ mod driver;
 mod groups;
 mod keras_configs;
 mod minimize;
+mod misfits;
 mod missing;
 mod own_rules;
 mod refusals;
