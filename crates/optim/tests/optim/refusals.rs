@@ -2,7 +2,7 @@
 use crate::common::{By, dense, item, sparse};
 use slalom_array::{Array, DType, ErrorKind, Float, Result};
 use slalom_autograd::{Gradient, IndexedSlices, Tensor};
-use slalom_optim::config::Config;
+use slalom_optim::config::{Config, number, object};
 use slalom_optim::rules::{Adam, Sgd};
 use slalom_optim::schedules::ExponentialDecay;
 use slalom_optim::{ElementRule, NamedHyper, Optimizer, Step};
@@ -134,7 +134,13 @@ fn refused_arguments() -> Result<()> {
     assert_eq!(kind(sgd().decay(-0.1)), ErrorKind::Argument);
     assert_eq!(kind(sgd().clipvalue(-0.1)), ErrorKind::Argument);
     assert_eq!(kind(sgd().clipnorm(-0.1)), ErrorKind::Argument);
-    assert_eq!(kind(sgd().global_clipnorm(f64::NAN)), ErrorKind::Argument);
+    for limit in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert_eq!(kind(sgd().clipvalue(limit)), ErrorKind::Argument);
+        assert_eq!(kind(sgd().clipnorm(limit)), ErrorKind::Argument);
+        assert_eq!(kind(sgd().global_clipnorm(limit)), ErrorKind::Argument);
+        let config = object([("clipnorm", number(limit))]);
+        assert_eq!(kind(Optimizer::from_config("SGD", &config)), ErrorKind::Argument);
+    }
     assert_eq!(kind(sgd().global_clipnorm(1.0)?.clipnorm(1.0)), ErrorKind::Argument);
     assert_eq!(kind(Optimizer::new(Sgd::new(f64::INFINITY))), ErrorKind::Argument);
     assert_eq!(kind(Optimizer::new(Sgd::new(ExponentialDecay::new(0.1, 0, 0.5)))), ErrorKind::Argument);
