@@ -53,6 +53,8 @@ pub struct Optimizer {
     stages: Stages,
     printed: Printed,
     iterations: Variable,
+    /// Whether `iterations` was given (`set_iterations`).
+    counts_elsewhere: bool,
     scalars: Vec<Variable>,
     slots: SlotTable,
     /// Whether weights exist.
@@ -90,6 +92,7 @@ impl Optimizer {
             stages: Stages::default(),
             printed: Printed::default(),
             iterations,
+            counts_elsewhere: false,
             scalars: Vec::new(),
             slots: SlotTable::default(),
             built: false,

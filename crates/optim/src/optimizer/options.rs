@@ -13,7 +13,10 @@ impl Optimizer {
     pub fn name(mut self, name: impl Into<String>) -> Optimizer {
         self.name = name.into();
         if !self.built {
-            self.iterations = iterations_variable(&self.name);
+            self.stages.rename(&self.name);
+            if !self.counts_elsewhere {
+                self.iterations = iterations_variable(&self.name);
+            }
         }
         self
     }
@@ -205,7 +208,7 @@ impl Optimizer {
         } else if iterations.shape().rank() != 0 {
             Error::new(ErrorKind::Shape, OP, "a variable of shape []", iterations.shape())
         } else {
-            self.iterations = iterations;
+            (self.iterations, self.counts_elsewhere) = (iterations, true);
             return Ok(());
         };
         Err(error.context(&self.name))

@@ -190,6 +190,26 @@ fn weights_and_iterations() -> Result<()> {
 }
 
 #[test]
+fn a_counter_stays_when_the_optimizer_is_named() -> Result<()> {
+    let count = Variable::new(7i64).named("count");
+    let mut opt = Optimizer::new(Sgd::new(0.1))?;
+    opt.set_iterations(count.clone())?;
+    let mut opt = opt.name("mine");
+    assert!(opt.iterations().same(&count));
+    let x = Variable::new(1.0f64).named("x");
+    opt.minimize(|| &x * &x, &x)?;
+    assert_eq!(item(&count), 8.0);
+    // A counter of the optimizer's own is named after it, and so are the scalars of its stages.
+    let opt = Optimizer::new(Sgd::new(0.1))?.dynamic_loss_scale(8.0, 2)?.gradient_accumulation_steps(2)?;
+    let mut opt = opt.name("one").name("two");
+    opt.minimize(|| &x * &x, &x)?;
+    for weight in opt.weights().iter().chain([opt.iterations()]) {
+        assert!(weight.name().starts_with("two/"), "{}", weight.name());
+    }
+    Ok(())
+}
+
+#[test]
 fn a_panic_within_an_update_poisons() -> Result<()> {
     #[derive(Debug, Clone)]
     struct Panics;
