@@ -3,6 +3,7 @@ mod common;
 mod config;
 mod constraints;
 mod driver;
+mod failures;
 mod groups;
 mod keras_configs;
 mod minimize;
