@@ -6,7 +6,7 @@ use crate::{NamedHyper, Step};
 use slalom_array::{Array, DType, Error, ErrorKind, Float, Result, Shape};
 use slalom_variable::Variable;
 use smallvec::SmallVec;
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::ops::Range;
 
 /// A slot: an array that a rule keeps for each variable, of the variable's shape (or a scalar that it keeps once).
@@ -403,10 +403,23 @@ impl<R: ElementRule> Rule for R {
         if slot < of_elements { variable.shape().clone() } else { Shape::from([]) }
     }
     fn validate(&self) -> Result<()> {
-        let slots = ElementRule::slots(self).len();
-        if slots > driver::MAX_SLOTS {
-            let expected = format!("at most {} slots", driver::MAX_SLOTS);
-            return Err(Error::new(ErrorKind::Argument, "slots", expected, slots));
+        let (slots, (least, most)) = (ElementRule::slots(self), R::SLOTS);
+        let refuse = |expected: String, got: &dyn Display| {
+            Err(Error::new(ErrorKind::Argument, "slots", expected, got))
+        };
+        if slots.len() > driver::MAX_SLOTS {
+            return refuse(format!("at most {} slots", driver::MAX_SLOTS), &slots.len());
+        }
+        let Some(of_elements) = slots.len().checked_sub(R::STATES) else {
+            return refuse(format!("at least {} slots", R::STATES), &slots.len());
+        };
+        if !(least..=most).contains(&of_elements) {
+            return refuse(format!("{least} to {most} slots of elements"), &of_elements);
+        }
+        for SlotSpec { name, dtype, .. } in slots {
+            if let Some(dtype) = dtype.filter(|dtype| !dtype.is_float()) {
+                return refuse(format!("`{name}` of dtype f32 or f64"), &dtype);
+            }
         }
         ElementRule::validate(self)
     }

@@ -245,7 +245,8 @@ pub struct Update {
 }
 
 impl Update {
-    /// The value, to change in place or to replace by one of the same shape and element type.
+    /// The value, to change in place or to replace by one of the same shape and element type. Optimizers refuse a variable that
+    /// holds anything else.
     #[inline]
     pub fn array(&mut self) -> &mut Array {
         self.value.as_mut().expect("held until dropped")

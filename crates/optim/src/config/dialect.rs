@@ -1,6 +1,9 @@
 //! The two Kerases.
 use super::Config;
 
+/// The key with which Keras 2.11 to 2.15 say whether an optimizer is a legacy one.
+pub(crate) const IS_LEGACY: &str = "is_legacy_optimizer";
+
 /// Which Keras a config is of: they give one name to different formulas and defaults.
 ///
 /// `RMSprop` and `Adagrad`, for example, have their ε outside of the root in the one, inside in the other.
@@ -15,14 +18,17 @@ pub enum Dialect {
     /// `tf.keras.optimizers.legacy`, the reference.
     #[default]
     Legacy,
-    /// `keras.optimizers` of Keras 3.
+    /// `keras.optimizers` of Keras 3, and the optimizers of Keras 2.11 to 2.15 that are not in its legacy module.
     Keras3,
 }
 
 impl Dialect {
     /// The dialect that the keys of an optimizer's config show: a legacy one has `decay`, one of Keras 3 has `weight_decay` or another
-    /// of its options. Where there is none of them it is taken for a legacy one.
+    /// of its options, and `is_legacy_optimizer` says it. Where there is none of them it is taken for a legacy one.
     pub fn of(config: &Config) -> Dialect {
+        if let Some(legacy) = config.get(IS_LEGACY).and_then(serde_json::Value::as_bool) {
+            return if legacy { Dialect::Legacy } else { Dialect::Keras3 };
+        }
         const KEYS: [&str; 5] =
             ["weight_decay", "use_ema", "ema_momentum", "loss_scale_factor", "gradient_accumulation_steps"];
         if !config.contains_key("decay") && KEYS.iter().any(|key| config.contains_key(*key)) {

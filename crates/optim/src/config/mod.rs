@@ -15,6 +15,7 @@ mod registry;
 mod value;
 
 pub use dialect::Dialect;
+pub(crate) use dialect::IS_LEGACY;
 pub use envelope::Envelope;
 pub use reader::{NumberOrSchedule, Reader};
 pub use registry::{Entry, Registry};

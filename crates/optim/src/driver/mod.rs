@@ -124,7 +124,11 @@ struct Part<'a> {
 unsafe impl Sync for Part<'_> {}
 
 impl<'a> Part<'a> {
-    fn new(sparse: SparseUpdate, item: &'a mut Item<'_>, start: usize) -> Part<'a> {
+    /// The part of an item whose first slots, so many, are of its elements.
+    ///
+    /// # Panics
+    /// If an array is shorter than what is read of it: a rule that calls another one may have put in any.
+    fn new(sparse: SparseUpdate, of_elements: usize, item: &'a mut Item<'_>, start: usize) -> Part<'a> {
         let address = |array: &mut Array| match array.dtype() {
             DType::F64 => array.as_mut_slice::<f64>().expect(OURS).as_mut_ptr().cast(),
             _ => array.as_mut_slice::<f32>().expect(OURS).as_mut_ptr().cast::<u8>(),
@@ -132,11 +136,16 @@ impl<'a> Part<'a> {
         let elements = item.value.len();
         let (value, dtype) = (address(item.value), item.value.dtype());
         let mut slots = [(std::ptr::null_mut(), dtype); MAX_SLOTS];
-        for (into, slot) in slots.iter_mut().zip(&mut item.slots) {
+        assert!(item.slots.len() >= of_elements, "{OURS}");
+        for (k, (into, slot)) in slots.iter_mut().zip(&mut item.slots).enumerate() {
+            assert!(slot.len() >= if k < of_elements { elements } else { 1 }, "{OURS}");
             *into = (address(slot), slot.dtype());
         }
         let length = match &item.update.gradient {
-            Checked::Sparse(rows) => rows.length(sparse, elements),
+            Checked::Sparse(rows) => {
+                assert!(rows.end() <= elements, "{OURS}");
+                rows.length(sparse, elements)
+            }
             Checked::Dense(_) => elements,
         };
         Part {
@@ -179,7 +188,7 @@ impl Part<'_> {
     }
 }
 
-const OURS: &str = "values and slots are contiguous, unshared arrays of f32 or f64";
+const OURS: &str = "values and slots are contiguous, unshared arrays of f32 or f64, as long as the variable";
 
 /// Updates all items by an element rule.
 pub(crate) fn run<R: ElementRule>(rule: &R, steps: &mut [Step<'_>], items: &mut [Item<'_>]) {
@@ -233,7 +242,7 @@ fn advance<R: ElementRule>(rule: &R, steps: &mut [Step<'_>], sums: [f64; 2]) {
 }
 
 fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &mut [Step<'_>], items: &mut [Item<'_>]) {
-    let (mut parts, total) = parts(rule.sparse(), items);
+    let (mut parts, total) = parts(rule.sparse(), N, items);
     if R::SUMS != Sums::All {
         advance(rule, steps, [0.0; 2]);
     }
@@ -246,10 +255,14 @@ fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &mut [Step<'_>], it
 }
 
 /// The parts of all variables, and how many numbers they take up.
-fn parts<'a>(sparse: SparseUpdate, items: &'a mut [Item<'_>]) -> (SmallVec<[Part<'a>; 2]>, usize) {
+fn parts<'a>(
+    sparse: SparseUpdate,
+    of_elements: usize,
+    items: &'a mut [Item<'_>],
+) -> (SmallVec<[Part<'a>; 2]>, usize) {
     let (mut parts, mut total) = (SmallVec::with_capacity(items.len()), 0);
     for item in items {
-        let part = Part::new(sparse, item, total);
+        let part = Part::new(sparse, of_elements, item, total);
         total += part.length.next_multiple_of(LINE);
         parts.push(part);
     }

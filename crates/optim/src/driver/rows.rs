@@ -87,6 +87,11 @@ impl Rows {
         }
     }
 
+    /// How many elements a variable has at least, as it has all of the rows.
+    pub(super) fn end(&self) -> usize {
+        self.rows.last().map_or(0, |(row, _)| (row + 1) * self.width)
+    }
+
     /// The first of the sorted rows that is not before `row`.
     #[inline(always)]
     pub(super) fn first_from(&self, row: usize) -> usize {

@@ -1,12 +1,13 @@
 //! What builds optimizers from configs.
 use super::Optimizer;
 use crate::Rule;
-use crate::config::{Config, Dialect, Envelope, FromValue, Reader, Registry};
+use crate::config::{Config, Dialect, Envelope, FromValue, IS_LEGACY, Reader, Registry};
 use crate::rules::{self, Rules};
 use crate::schedules::{self, Schedules};
 use crate::stages::{Group, Transformer};
 use serde_json::Value;
 use slalom_array::{Error, ErrorKind, Result};
+use std::borrow::Cow;
 
 /// The class of the optimizer that wraps another one for dynamic loss scaling.
 pub(super) const LOSS_SCALE: &str = "LossScaleOptimizer";
@@ -109,10 +110,15 @@ impl<'a> Loader<'a> {
             return self.loss_scale(config);
         }
         let entry = self.rules.find(class_name)?;
+        let config = &*with_learning_rate(config)?;
         let dialect = self.dialect.unwrap_or_else(|| Dialect::of(config));
         let mut reader = Reader::new(entry.class_name, config, self.schedules).in_dialect(dialect);
         let mut optimizer = read(&mut reader, entry.build)?;
         optimizer.printed.dialect = dialect;
+        // What Keras 2.11 to 2.15 print too. The one has told the dialect, the other has no meaning here.
+        for key in [IS_LEGACY, "jit_compile"] {
+            reader.take_or(key, false)?;
+        }
         for transformer in reader.take_or::<Vec<Value>>("gradient_transformers", Vec::new())? {
             let transformer = self.transformers.deserialize(&transformer, self.schedules)?;
             optimizer = optimizer.transformer(transformer)?;
@@ -137,6 +143,22 @@ impl<'a> Loader<'a> {
         optimizer.printed.scale_name = name;
         Ok(optimizer)
     }
+}
+
+/// The config with `learning_rate` for `lr`, as legacy optimizers once called it.
+fn with_learning_rate(config: &Config) -> Result<Cow<'_, Config>> {
+    const NAMES: [&str; 2] = ["lr", "learning_rate"];
+    let mut config = Cow::Borrowed(config);
+    if NAMES.iter().all(|name| config.contains_key(*name)) {
+        let expected = "`learning_rate` or `lr`";
+        return Err(Error::new(ErrorKind::Config, "from_config", expected, "both"));
+    }
+    if config.contains_key("lr")
+        && let Some(rate) = config.to_mut().remove("lr")
+    {
+        config.to_mut().insert("learning_rate".to_owned(), rate);
+    }
+    Ok(config)
 }
 
 /// The options of Keras 3 when they are off.

@@ -39,8 +39,45 @@ use slalom_variable::Variable;
 /// # Ok::<(), slalom_array::Error>(())
 /// ```
 ///
-/// A step that returns an error has changed nothing. An optimizer may be sent to another thread; threads that share
-/// one put a mutex around it.
+/// A step that returns an error has changed nothing.
+///
+/// # Threads
+/// An optimizer may be sent to another thread. Threads that share one put a mutex around it:
+///
+/// ```
+/// use slalom_optim::{Optimizer, rules::Sgd};
+/// use slalom_variable::Variable;
+/// use std::sync::{Barrier, Mutex};
+/// let opt = Mutex::new(Optimizer::new(Sgd::new(0.5))?);
+/// let (vars, both) = ([8.0f64, 4.0].map(Variable::new), Barrier::new(2));
+/// std::thread::scope(|scope| {
+///     for x in &vars {
+///         let (opt, both) = (&opt, &both);
+///         scope.spawn(move || {
+///             both.wait();
+///             for _ in 0..3 {
+///                 opt.lock().unwrap().minimize(|| 0.5 * x * x, x).unwrap();
+///             }
+///             both.wait();
+///         });
+///     }
+/// });
+/// assert_eq!(vars.map(|x| x.value().item().unwrap()), [1.0, 0.5]);
+/// assert_eq!(opt.into_inner().unwrap().iterations().value().item()?, 6.0);
+/// # Ok::<(), slalom_array::Error>(())
+/// ```
+///
+/// References alone cannot be shared, as callables and transformers need not be called by two threads at once:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<slalom_optim::Optimizer>();
+/// ```
+///
+/// ```
+/// fn shared<T: Sync>() {}
+/// shared::<std::sync::Mutex<slalom_optim::Optimizer>>();
+/// ```
 #[derive(Debug)]
 pub struct Optimizer {
     rule: Box<dyn Rule>,
@@ -53,6 +90,8 @@ pub struct Optimizer {
     stages: Stages,
     printed: Printed,
     iterations: Variable,
+    /// Whether `iterations` was given (`set_iterations`).
+    counts_elsewhere: bool,
     scalars: Vec<Variable>,
     slots: SlotTable,
     /// Whether weights exist.
@@ -90,6 +129,7 @@ impl Optimizer {
             stages: Stages::default(),
             printed: Printed::default(),
             iterations,
+            counts_elsewhere: false,
             scalars: Vec::new(),
             slots: SlotTable::default(),
             built: false,

@@ -13,7 +13,10 @@ impl Optimizer {
     pub fn name(mut self, name: impl Into<String>) -> Optimizer {
         self.name = name.into();
         if !self.built {
-            self.iterations = iterations_variable(&self.name);
+            self.stages.rename(&self.name);
+            if !self.counts_elsewhere {
+                self.iterations = iterations_variable(&self.name);
+            }
         }
         self
     }
@@ -39,7 +42,7 @@ impl Optimizer {
     /// Clips each element of a gradient to `-clipvalue..=clipvalue`, before any other clipping.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`], if it is negative, or if there are gradient transformers.
+    /// [`ErrorKind::Argument`], if it is negative or not finite, or if there are gradient transformers.
     pub fn clipvalue(mut self, clipvalue: f64) -> Result<Optimizer> {
         self.set_clipvalue(Some(clipvalue))?;
         Ok(self)
@@ -48,8 +51,8 @@ impl Optimizer {
     /// Scales each gradient whose Euclidean norm is greater than `clipnorm` down to that norm.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`], if it is negative, if there is a `global_clipnorm`, or if there are gradient
-    /// transformers.
+    /// [`ErrorKind::Argument`], if it is negative or not finite, if there is a `global_clipnorm`, or if there are
+    /// gradient transformers.
     ///
     /// ```
     /// use slalom_optim::{Optimizer, rules::Sgd};
@@ -70,7 +73,8 @@ impl Optimizer {
     /// `global_clipnorm`, down to that norm.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`], if it is negative, if there is a `clipnorm`, or if there are gradient transformers.
+    /// [`ErrorKind::Argument`], if it is negative or not finite, if there is a `clipnorm`, or if there are gradient
+    /// transformers.
     pub fn global_clipnorm(mut self, global_clipnorm: f64) -> Result<Optimizer> {
         self.set_global_clipnorm(Some(global_clipnorm))?;
         Ok(self)
@@ -204,7 +208,7 @@ impl Optimizer {
         } else if iterations.shape().rank() != 0 {
             Error::new(ErrorKind::Shape, OP, "a variable of shape []", iterations.shape())
         } else {
-            self.iterations = iterations;
+            (self.iterations, self.counts_elsewhere) = (iterations, true);
             return Ok(());
         };
         Err(error.context(&self.name))

@@ -1,7 +1,8 @@
 //! One value for all steps.
-use super::Schedule;
 use super::arguments::arguments;
+use super::{Schedule, finite};
 use crate::config::Config;
+use slalom_array::Result;
 
 arguments! {
     /// `learning_rate`, at every step: a part for schedules that are made of others.
@@ -29,5 +30,9 @@ impl Schedule for Constant {
 
     fn get_config(&self) -> Config {
         self.arguments()
+    }
+
+    fn validate(&self) -> Result<()> {
+        finite(Self::CLASS_NAME, [("learning_rate", self.learning_rate)])
     }
 }

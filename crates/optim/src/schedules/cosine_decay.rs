@@ -1,5 +1,5 @@
 //! Cosine decay with linear warm-up.
-use super::{Schedule, Steps, require};
+use super::{Schedule, Steps, finite, require};
 use crate::config::{Config, Reader, number, object};
 use serde_json::Value;
 use slalom_array::Result;
@@ -124,6 +124,14 @@ impl Schedule for CosineDecay {
 
     fn validate(&self) -> Result<()> {
         require(self.decay_steps.get() > 0.0, Self::CLASS_NAME, "decay_steps > 0", self.decay_steps)?;
-        require(self.warmup_steps.get() >= 0.0, Self::CLASS_NAME, "warmup_steps >= 0", self.warmup_steps)
+        require(self.warmup_steps.get() >= 0.0, Self::CLASS_NAME, "warmup_steps >= 0", self.warmup_steps)?;
+        let arguments = [
+            ("initial_learning_rate", self.initial_learning_rate),
+            ("decay_steps", self.decay_steps.get()),
+            ("alpha", self.alpha),
+            ("warmup_steps", self.warmup_steps.get()),
+        ];
+        let target = self.warmup_target.map(|target| ("warmup_target", target));
+        finite(Self::CLASS_NAME, arguments.into_iter().chain(target))
     }
 }

@@ -1,6 +1,6 @@
 //! Cosine decay with warm restarts.
 use super::arguments::arguments;
-use super::{Schedule, Steps, require};
+use super::{Schedule, Steps, finite, require};
 use crate::config::Config;
 use slalom_array::Result;
 use std::f64::consts::PI;
@@ -70,6 +70,16 @@ impl Schedule for CosineDecayRestarts {
     fn validate(&self) -> Result<()> {
         let first = self.first_decay_steps;
         require(first.get() > 0.0, Self::CLASS_NAME, "first_decay_steps > 0", first)?;
-        require(self.t_mul > 0.0, Self::CLASS_NAME, "t_mul > 0", self.t_mul)
+        require(self.t_mul > 0.0, Self::CLASS_NAME, "t_mul > 0", self.t_mul)?;
+        finite(
+            Self::CLASS_NAME,
+            [
+                ("initial_learning_rate", self.initial_learning_rate),
+                ("first_decay_steps", self.first_decay_steps.get()),
+                ("t_mul", self.t_mul),
+                ("m_mul", self.m_mul),
+                ("alpha", self.alpha),
+            ],
+        )
     }
 }

@@ -1,6 +1,6 @@
 //! Exponential decay.
 use super::arguments::arguments;
-use super::{Schedule, Steps, require};
+use super::{Schedule, Steps, finite, require};
 use crate::config::Config;
 use slalom_array::Result;
 
@@ -38,6 +38,14 @@ impl Schedule for ExponentialDecay {
     }
 
     fn validate(&self) -> Result<()> {
-        require(self.decay_steps.get() > 0.0, Self::CLASS_NAME, "decay_steps > 0", self.decay_steps)
+        require(self.decay_steps.get() > 0.0, Self::CLASS_NAME, "decay_steps > 0", self.decay_steps)?;
+        finite(
+            Self::CLASS_NAME,
+            [
+                ("initial_learning_rate", self.initial_learning_rate),
+                ("decay_steps", self.decay_steps.get()),
+                ("decay_rate", self.decay_rate),
+            ],
+        )
     }
 }

@@ -1,5 +1,5 @@
 //! Linear warm-up in front of any schedule.
-use super::{Part, Schedule, Steps, require};
+use super::{Part, Schedule, Steps, finite, require};
 use crate::config::{Config, Reader, ToValue, object};
 use slalom_array::Result;
 use slalom_variable::Variable;
@@ -73,6 +73,13 @@ impl Schedule for LinearWarmup {
 
     fn validate(&self) -> Result<()> {
         require(self.warmup_steps.get() >= 0.0, Self::CLASS_NAME, "warmup_steps >= 0", self.warmup_steps)?;
+        finite(
+            Self::CLASS_NAME,
+            [
+                ("warmup_steps", self.warmup_steps.get()),
+                ("initial_learning_rate", self.initial_learning_rate),
+            ],
+        )?;
         self.schedule.validate()
     }
 

@@ -16,8 +16,8 @@
 //! ```
 //!
 //! # Arguments
-//! Constructors and builder methods take any value; what TensorFlow refuses, or documents as not allowed, [`Schedule::validate`]
-//! refuses. Whoever stores a schedule calls it first (`Optimizer::new`, its setters, [`deserialize`]), so that a schedule in use
+//! Constructors and builder methods take any value; what TensorFlow refuses, or documents as not allowed, and what is not
+//! finite, [`Schedule::validate`] refuses. Whoever stores a schedule calls it first (`Optimizer::new`, its setters, [`deserialize`]), so that a schedule in use
 //! is a valid one.
 //!
 //! # Own schedules
@@ -246,4 +246,10 @@ fn require(
     got: impl std::fmt::Display,
 ) -> Result<()> {
     if allowed { Ok(()) } else { Err(Error::new(ErrorKind::Argument, class_name, expected, got)) }
+}
+
+/// Refuses arguments that are not finite.
+fn finite<'a>(class_name: &'static str, arguments: impl IntoIterator<Item = (&'a str, f64)>) -> Result<()> {
+    let mut arguments = arguments.into_iter();
+    arguments.try_for_each(|(name, x)| require(x.is_finite(), class_name, &format!("a finite {name}"), x))
 }

@@ -1,6 +1,6 @@
 //! One cycle up and down.
 use super::arguments::arguments;
-use super::{Schedule, Steps, require};
+use super::{Schedule, Steps, finite, require};
 use crate::config::Config;
 use slalom_array::Result;
 use std::f64::consts::PI;
@@ -78,6 +78,20 @@ impl Schedule for OneCycle {
         require(self.total_steps.get() > 0.0, Self::CLASS_NAME, "total_steps > 0", self.total_steps)?;
         require(allowed, Self::CLASS_NAME, "pct_start from 0 to 1", self.pct_start)?;
         require(self.div_factor > 0.0, Self::CLASS_NAME, "div_factor > 0", self.div_factor)?;
-        require(self.final_div_factor > 0.0, Self::CLASS_NAME, "final_div_factor > 0", self.final_div_factor)
+        require(
+            self.final_div_factor > 0.0,
+            Self::CLASS_NAME,
+            "final_div_factor > 0",
+            self.final_div_factor,
+        )?;
+        finite(
+            Self::CLASS_NAME,
+            [
+                ("max_learning_rate", self.max_learning_rate),
+                ("total_steps", self.total_steps.get()),
+                ("div_factor", self.div_factor),
+                ("final_div_factor", self.final_div_factor),
+            ],
+        )
     }
 }

@@ -1,5 +1,5 @@
 //! Piecewise constant values.
-use super::{Schedule, Steps, require};
+use super::{Schedule, Steps, finite, require};
 use crate::config::{Config, Reader, number, object};
 use serde_json::Value;
 use slalom_array::Result;
@@ -72,6 +72,8 @@ impl Schedule for PiecewiseConstantDecay {
         require(boundaries > 0, Self::CLASS_NAME, "at least one boundary", "none")?;
         require(values == boundaries + 1, Self::CLASS_NAME, "one value more than boundaries", got)?;
         let listed: Value = self.boundaries.iter().copied().collect();
-        require(self.boundaries.is_sorted(), Self::CLASS_NAME, "boundaries in ascending order", listed)
+        require(self.boundaries.is_sorted(), Self::CLASS_NAME, "boundaries in ascending order", listed)?;
+        finite(Self::CLASS_NAME, self.boundaries.iter().map(|boundary| ("boundary", boundary.get())))?;
+        finite(Self::CLASS_NAME, self.values.iter().map(|&value| ("value", value)))
     }
 }

@@ -1,6 +1,6 @@
 //! Polynomial decay.
 use super::arguments::arguments;
-use super::{Schedule, Steps, require};
+use super::{Schedule, Steps, finite, require};
 use crate::config::Config;
 use slalom_array::Result;
 
@@ -53,6 +53,15 @@ impl Schedule for PolynomialDecay {
     }
 
     fn validate(&self) -> Result<()> {
-        require(self.decay_steps.get() > 0.0, Self::CLASS_NAME, "decay_steps > 0", self.decay_steps)
+        require(self.decay_steps.get() > 0.0, Self::CLASS_NAME, "decay_steps > 0", self.decay_steps)?;
+        finite(
+            Self::CLASS_NAME,
+            [
+                ("initial_learning_rate", self.initial_learning_rate),
+                ("decay_steps", self.decay_steps.get()),
+                ("end_learning_rate", self.end_learning_rate),
+                ("power", self.power),
+            ],
+        )
     }
 }

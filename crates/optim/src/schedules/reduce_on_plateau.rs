@@ -1,5 +1,5 @@
 //! Reductions when a metric has stopped improving.
-use super::{Schedule, require};
+use super::{Schedule, finite, require};
 use crate::config::{Config, Reader, ToValue, object};
 use slalom_array::{Array, Error, ErrorKind, Result};
 use slalom_variable::Variable;
@@ -171,7 +171,16 @@ impl Schedule for ReduceOnPlateau {
     fn validate(&self) -> Result<()> {
         require(self.factor < 1.0, Self::CLASS_NAME, "factor < 1", self.factor)?;
         require(self.patience >= 0, Self::CLASS_NAME, "patience >= 0", self.patience)?;
-        require(self.cooldown >= 0, Self::CLASS_NAME, "cooldown >= 0", self.cooldown)
+        require(self.cooldown >= 0, Self::CLASS_NAME, "cooldown >= 0", self.cooldown)?;
+        finite(
+            Self::CLASS_NAME,
+            [
+                ("initial_learning_rate", self.initial_learning_rate),
+                ("factor", self.factor),
+                ("min_delta", self.min_delta),
+                ("min_learning_rate", self.min_learning_rate),
+            ],
+        )
     }
 
     fn observe(&self, metric: f64) -> Result<()> {

@@ -1,5 +1,5 @@
 //! Schedules one after the other.
-use super::{Part, Schedule, Steps, require};
+use super::{Part, Schedule, Steps, finite, require};
 use crate::config::{Config, Reader, ToValue, object};
 use serde_json::Value;
 use slalom_array::Result;
@@ -67,6 +67,7 @@ impl Schedule for Sequence {
         require(schedules == boundaries + 1, Self::CLASS_NAME, "one schedule more than boundaries", got)?;
         let (sorted, listed) = (self.boundaries.is_sorted(), self.boundaries.to_value());
         require(sorted, Self::CLASS_NAME, "boundaries in ascending order", listed)?;
+        finite(Self::CLASS_NAME, self.boundaries.iter().map(|boundary| ("boundary", boundary.get())))?;
         self.schedules.iter().try_for_each(|schedule| schedule.validate())
     }
 

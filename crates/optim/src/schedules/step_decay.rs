@@ -1,6 +1,6 @@
 //! Decay by a factor in regular intervals.
 use super::arguments::arguments;
-use super::{Schedule, Steps, require};
+use super::{Schedule, Steps, finite, require};
 use crate::config::Config;
 use slalom_array::Result;
 
@@ -36,6 +36,14 @@ impl Schedule for StepDecay {
     }
 
     fn validate(&self) -> Result<()> {
-        require(self.drop_every.get() > 0.0, Self::CLASS_NAME, "drop_every > 0", self.drop_every)
+        require(self.drop_every.get() > 0.0, Self::CLASS_NAME, "drop_every > 0", self.drop_every)?;
+        finite(
+            Self::CLASS_NAME,
+            [
+                ("initial_learning_rate", self.initial_learning_rate),
+                ("drop_every", self.drop_every.get()),
+                ("drop", self.drop),
+            ],
+        )
     }
 }

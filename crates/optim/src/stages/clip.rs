@@ -22,10 +22,9 @@ impl ClipOptions {
     /// Refuses what is not allowed.
     pub(crate) fn check(&self, optimizer: &str) -> Result<()> {
         for (name, option) in self.named() {
-            if let Some(got) = option.filter(|&x| x.is_nan() || x < 0.0) {
-                return Err(
-                    Error::new(ErrorKind::Argument, name, "a number of at least 0", got).context(optimizer)
-                );
+            if let Some(got) = option.filter(|&x| !x.is_finite() || x < 0.0) {
+                let expected = "a finite number of at least 0";
+                return Err(Error::new(ErrorKind::Argument, name, expected, got).context(optimizer));
             }
         }
         if self.norm.is_some() && self.global_norm.is_some() {

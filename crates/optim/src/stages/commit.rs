@@ -1,10 +1,10 @@
 //! The commit: variables and slots change.
 use super::average::Blend;
 use super::constrain::Copies;
-use super::{Target, decay};
+use super::{Target, check, decay};
 use crate::slots::SlotTable;
 use crate::{Item, Rule, Step};
-use slalom_array::{Array, DType, Result};
+use slalom_array::{Array, Result};
 use slalom_variable::{Update, Variable};
 use smallvec::SmallVec;
 use std::sync::{Mutex, PoisonError};
@@ -25,8 +25,9 @@ impl Taken {
     /// Takes the values out, ready to be changed in place.
     ///
     /// # Errors
-    /// [`Memory`](slalom_array::ErrorKind::Memory), if a value is shared and there is none for a copy. Nothing has changed
-    /// then.
+    /// [`Memory`](slalom_array::ErrorKind::Memory), if a value is shared and there is none for a copy;
+    /// [`Shape`](slalom_array::ErrorKind::Shape) or [`DType`](slalom_array::ErrorKind::DType), if a value is not of its
+    /// variable's. Nothing has changed then.
     pub(crate) fn new(
         slots: &SlotTable,
         targets: &[&Target],
@@ -37,12 +38,13 @@ impl Taken {
         let mut values: SmallVec<[Update; 4]> = SmallVec::with_capacity(targets.len());
         for target in targets {
             for variable in slots.parts(target.entry, blend) {
-                values.push(variable.update());
-                own(values.last_mut(), variable)?;
+                let mut value = variable.update();
+                check::own(value.array(), variable)?;
+                values.push(value);
             }
         }
         let mut count = iterations.update();
-        own(Some(&mut count), iterations)?;
+        check::own(count.array(), iterations)?;
         drop(taking);
         Ok(Taken { values, count })
     }
@@ -84,17 +86,6 @@ impl Taken {
     /// Sets the number of steps, and puts everything back.
     pub(crate) fn count(mut self, steps: i64) {
         self.count.array().as_mut_slice::<i64>().into_iter().for_each(|count| count.fill(steps));
-    }
-}
-
-/// Makes a value that has been taken out contiguous and unshared.
-#[inline]
-fn own(update: Option<&mut Update>, variable: &Variable) -> Result<()> {
-    let Some(update) = update else { return Ok(()) };
-    match variable.dtype() {
-        DType::F64 => update.array().make_mut::<f64>().map(drop),
-        DType::I64 => update.array().make_mut::<i64>().map(drop),
-        _ => update.array().make_mut::<f32>().map(drop),
     }
 }
 

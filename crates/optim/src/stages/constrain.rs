@@ -1,6 +1,6 @@
 //! Updates of copies: where something may still fail after the update, or a variable is updated more than once.
 use super::average::Blend;
-use super::{Target, decay};
+use super::{Target, check, decay};
 use crate::driver::{Checked, Rows, Update};
 use crate::slots::SlotTable;
 use crate::{Item, Rule, Step};
@@ -29,8 +29,13 @@ pub(crate) fn update_copies(
         return Ok((copies, SmallVec::new()));
     }
     for target in targets.iter().filter(|target| target.round == 0) {
-        let all = slots.parts(target.entry, blend).map(|variable| variable.array().copy());
-        copies.insert(target.entry, all.collect::<Result<_>>()?);
+        let mut all = SmallVec::new();
+        for variable in slots.parts(target.entry, blend) {
+            let mut copy = variable.array().copy()?;
+            check::own(&mut copy, variable)?;
+            all.push(copy);
+        }
+        copies.insert(target.entry, all);
     }
     let mut scalars = steps.first().map_or(SmallVec::new(), |step| step.scalars.clone());
     let rounds = targets.iter().map(|target| target.round + 1).max().unwrap_or(0);
@@ -59,6 +64,9 @@ pub(crate) fn update_copies(
         }
         for target in targets.iter().filter(|target| target.round == round) {
             let Some(arrays) = copies.get_mut(&target.entry) else { continue };
+            for (array, variable) in arrays.iter_mut().zip(slots.parts(target.entry, blend)) {
+                check::own(array, variable)?;
+            }
             if let Some(blend) = blend.filter(|_| round == slots.last_round(target.entry))
                 && let [value, .., average] = &mut arrays[..]
             {

@@ -19,7 +19,7 @@ pub use transform::{GradientList, Gradients, Transformer};
 
 use crate::driver::Update;
 use accumulate::Accumulation;
-use average::Average;
+use average::{Average, scalar};
 use groups::Groups;
 use slalom_array::{Array, Result};
 use slalom_variable::Variable;
@@ -58,6 +58,20 @@ impl Stages {
         }
         if let (Some(accumulation), Some(count)) = (&self.accumulation, end.count) {
             *accumulation.count.update().array() = count;
+        }
+    }
+
+    /// Names what they remember after the optimizer.
+    pub(crate) fn rename(&mut self, optimizer: &str) {
+        let scale = self.scale.iter_mut();
+        let scale = scale.flat_map(|scale| {
+            let counter = scale.dynamic.as_mut().map(|dynamic| &mut dynamic.counter);
+            std::iter::once(&mut scale.factor).chain(counter)
+        });
+        let count = self.accumulation.iter_mut().map(|accumulation| &mut accumulation.count);
+        for variable in scale.chain(count).chain(&mut self.skipped) {
+            let name = variable.name().rsplit('/').next().unwrap_or_default();
+            *variable = scalar(optimizer, name, variable.array());
         }
     }
 

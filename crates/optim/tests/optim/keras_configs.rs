@@ -272,3 +272,46 @@ fn stages_of_a_legacy_optimizer_come_back() -> Result<()> {
     assert_eq!(train(loaded), train(opt));
     Ok(())
 }
+
+/// What Keras 2.11 to 2.15 print: the keys of both, but for those that only Keras 3 has.
+#[test]
+fn configs_between_the_two_kerases_load() -> Result<()> {
+    let config = |legacy: bool, jit: bool| {
+        let json = json!({
+            "name": "Adagrad", "weight_decay": null, "clipnorm": null, "global_clipnorm": null, "clipvalue": null,
+            "use_ema": false, "ema_momentum": 0.99, "ema_overwrite_frequency": null, "jit_compile": jit,
+            "is_legacy_optimizer": legacy, "learning_rate": 0.1, "initial_accumulator_value": 0.1, "epsilon": 0.01,
+        });
+        json.as_object().unwrap().clone()
+    };
+    assert_eq!(Dialect::of(&config(false, true)), Dialect::Keras3);
+    assert_eq!(Dialect::of(&config(true, false)), Dialect::Legacy);
+    let class = |json: Value| Optimizer::from_config("Adagrad", json.as_object().unwrap());
+    let arguments = json!({"learning_rate": 0.1, "epsilon": 0.01});
+    let legacy = train(class(arguments.clone())?);
+    let keras_3 =
+        train(Loader::new().dialect(Dialect::Keras3).from_config("Adagrad", arguments.as_object().unwrap())?);
+    assert_ne!(legacy, keras_3);
+    for (is_legacy, expected) in [(false, keras_3), (true, legacy)] {
+        let opt = Optimizer::from_config("Adagrad", &config(is_legacy, true))?;
+        let again = Optimizer::from_config("Adagrad", &opt.get_config()?)?;
+        assert_eq!(again.get_config()?, opt.get_config()?);
+        assert!(!opt.get_config()?.contains_key("jit_compile"));
+        assert_eq!((train(opt), train(again)), (expected.clone(), expected));
+    }
+    let mut wrong = config(false, false);
+    wrong.insert("is_legacy_optimizer".to_owned(), 1.into());
+    assert_eq!(Optimizer::from_config("Adagrad", &wrong).unwrap_err().kind(), ErrorKind::Config);
+    Ok(())
+}
+
+#[test]
+fn lr_is_the_learning_rate_of_old_configs() -> Result<()> {
+    let made = |json: Value| Optimizer::from_config("SGD", json.as_object().unwrap());
+    let opt = made(json!({"lr": 0.25, "decay": 0.0, "momentum": 0.5}))?;
+    assert_eq!((opt.learning_rate()?, opt.get_config()?.contains_key("lr")), (0.25, false));
+    let schedule = schedules::serialize(&schedules::Constant::new(0.5));
+    assert_eq!(made(json!({"lr": schedule}))?.learning_rate()?, 0.5);
+    assert_eq!(made(json!({"lr": 0.1, "learning_rate": 0.1})).unwrap_err().kind(), ErrorKind::Config);
+    Ok(())
+}

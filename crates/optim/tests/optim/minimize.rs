@@ -1,8 +1,9 @@
 //! Losses, lists of variables, and ops.
 use crate::common::{dense, item};
-use slalom_array::{Array, ErrorKind, Result};
+use slalom_array::{Array, DType, ErrorKind, Result};
 use slalom_autograd::{Gradient, GradientTape, Tensor};
 use slalom_optim::rules::{Adam, Sgd};
+use slalom_optim::schedules::ExponentialDecay;
 use slalom_optim::{MinimizeOptions, Optimizer};
 use slalom_variable::Variable;
 use std::sync::OnceLock;
@@ -105,5 +106,31 @@ fn a_variable_listed_twice_is_updated_twice() -> Result<()> {
         Ok((item(&x), item(&y), item(&opt.get_slot(&x, "momentum")?)))
     };
     assert_eq!(run(true)?, run(false)?);
+    Ok(())
+}
+
+/// At each run the schedule has the value of the step, and what the closure captures is what it was when it was traced.
+#[test]
+fn a_replayed_schedule_moves_on_and_captured_tensors_stay() -> Result<()> {
+    let make = || -> Result<_> {
+        let x = Variable::new(Array::from_vec([2], vec![0.7f32, -0.8])?);
+        let rule = Adam::new(ExponentialDecay::new(0.3, 2, 0.5).staircase(true));
+        Ok((x, Optimizer::new(rule)?))
+    };
+    let target = Variable::new(Array::from_vec([2], vec![0.3f32, 0.1])?);
+    let captured = target.value();
+    let (x, mut eager) = make()?;
+    let (y, mut opt) = make()?;
+    let mut op = opt.minimize_op(|| (&y - &captured).square(), &y)?;
+    target.assign(Tensor::zeros([2], DType::F32)?)?;
+    let mut rates = Vec::new();
+    for _ in 0..5 {
+        rates.push(eager.learning_rate()?);
+        assert_eq!(op.optimizer_mut().learning_rate()?, eager.learning_rate()?);
+        let losses = (eager.minimize(|| (&x - &captured).square(), &x)?.loss()?, op.run()?.loss()?);
+        assert_eq!(losses.0.to_bits(), losses.1.to_bits());
+        assert_eq!(x.array().to_vec::<f32>()?, y.array().to_vec::<f32>()?);
+    }
+    assert_eq!(rates, [0.3, 0.3, 0.15, 0.15, 0.075]);
     Ok(())
 }

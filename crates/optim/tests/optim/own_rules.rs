@@ -112,3 +112,52 @@ fn a_rule_of_whole_variables() -> Result<()> {
     assert_eq!((opt.weights().len(), item(opt.iterations())), (3, 1.0));
     Ok(())
 }
+
+/// A rule of elements with so many slots of an element type, of which `LEAST` to `MOST` are allowed and the last `NUMBERS` are
+/// one number.
+#[derive(Debug, Clone)]
+struct Slots<const LEAST: usize, const MOST: usize, const NUMBERS: usize>(usize, DType);
+
+impl<const LEAST: usize, const MOST: usize, const NUMBERS: usize> ElementRule
+    for Slots<LEAST, MOST, NUMBERS>
+{
+    const NAME: &'static str = "Slots";
+    const SLOTS: (usize, usize) = (LEAST, MOST);
+    const STATES: usize = NUMBERS;
+    type Coeffs<F: Float> = ();
+
+    fn hypers(&self) -> Vec<NamedHyper> {
+        Vec::new()
+    }
+    fn slots(&self) -> Vec<SlotSpec> {
+        ["a", "b", "c", "d", "e"][..self.0].iter().map(|name| SlotSpec::new(name).dtype(self.1)).collect()
+    }
+    fn coeffs<F: Float>(&self, _: &Step<'_>) {}
+    fn element<F: Float>(_: (), x: F, g: F, _: &mut [F]) -> F {
+        x - g
+    }
+}
+
+#[test]
+fn slots_that_a_rule_cannot_have_are_refused_at_once() -> Result<()> {
+    let refused = [
+        (Optimizer::new(Slots::<0, 4, 0>(5, DType::F32)), "expected at most 4 slots, got 5"),
+        (Optimizer::new(Slots::<0, 1, 0>(2, DType::F32)), "expected 0 to 1 slots of elements, got 2"),
+        (Optimizer::new(Slots::<1, 2, 2>(2, DType::F32)), "expected 1 to 2 slots of elements, got 0"),
+        (Optimizer::new(Slots::<0, 4, 3>(2, DType::F32)), "expected at least 3 slots, got 2"),
+        (Optimizer::new(Slots::<0, 4, 0>(1, DType::I64)), "expected `a` of dtype f32 or f64, got i64"),
+        (Optimizer::new(Slots::<0, 4, 1>(1, DType::Bool)), "expected `a` of dtype f32 or f64, got bool"),
+    ];
+    for (made, text) in refused {
+        let error = made.unwrap_err();
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Argument, format!("Slots: slots: {text}")));
+    }
+    let x = Variable::new(Array::from_vec([2], vec![1.0f64, 2.0])?);
+    for made in
+        [Optimizer::new(Slots::<0, 2, 2>(4, DType::F32)), Optimizer::new(Slots::<4, 4, 0>(4, DType::F64))]
+    {
+        made?.apply_gradients([(dense(&[0.5, 0.5]), &x)])?;
+    }
+    assert_eq!(x.array().to_vec::<f64>()?, [0.0, 1.0]);
+    Ok(())
+}

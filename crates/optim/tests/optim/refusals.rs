@@ -2,7 +2,7 @@
 use crate::common::{By, dense, item, sparse};
 use slalom_array::{Array, DType, ErrorKind, Float, Result};
 use slalom_autograd::{Gradient, IndexedSlices, Tensor};
-use slalom_optim::config::Config;
+use slalom_optim::config::{Config, number, object};
 use slalom_optim::rules::{Adam, Sgd};
 use slalom_optim::schedules::ExponentialDecay;
 use slalom_optim::{ElementRule, NamedHyper, Optimizer, Step};
@@ -134,7 +134,13 @@ fn refused_arguments() -> Result<()> {
     assert_eq!(kind(sgd().decay(-0.1)), ErrorKind::Argument);
     assert_eq!(kind(sgd().clipvalue(-0.1)), ErrorKind::Argument);
     assert_eq!(kind(sgd().clipnorm(-0.1)), ErrorKind::Argument);
-    assert_eq!(kind(sgd().global_clipnorm(f64::NAN)), ErrorKind::Argument);
+    for limit in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert_eq!(kind(sgd().clipvalue(limit)), ErrorKind::Argument);
+        assert_eq!(kind(sgd().clipnorm(limit)), ErrorKind::Argument);
+        assert_eq!(kind(sgd().global_clipnorm(limit)), ErrorKind::Argument);
+        let config = object([("clipnorm", number(limit))]);
+        assert_eq!(kind(Optimizer::from_config("SGD", &config)), ErrorKind::Argument);
+    }
     assert_eq!(kind(sgd().global_clipnorm(1.0)?.clipnorm(1.0)), ErrorKind::Argument);
     assert_eq!(kind(Optimizer::new(Sgd::new(f64::INFINITY))), ErrorKind::Argument);
     assert_eq!(kind(Optimizer::new(Sgd::new(ExponentialDecay::new(0.1, 0, 0.5)))), ErrorKind::Argument);
@@ -180,6 +186,26 @@ fn weights_and_iterations() -> Result<()> {
     }
     opt.set_weights(&[Array::scalar(3i64), slot])?;
     assert_eq!((item(&count), opt.get_weights()[1].to_vec::<f32>()?), (3.0, vec![0.0, 0.0]));
+    Ok(())
+}
+
+#[test]
+fn a_counter_stays_when_the_optimizer_is_named() -> Result<()> {
+    let count = Variable::new(7i64).named("count");
+    let mut opt = Optimizer::new(Sgd::new(0.1))?;
+    opt.set_iterations(count.clone())?;
+    let mut opt = opt.name("mine");
+    assert!(opt.iterations().same(&count));
+    let x = Variable::new(1.0f64).named("x");
+    opt.minimize(|| &x * &x, &x)?;
+    assert_eq!(item(&count), 8.0);
+    // A counter of the optimizer's own is named after it, and so are the scalars of its stages.
+    let opt = Optimizer::new(Sgd::new(0.1))?.dynamic_loss_scale(8.0, 2)?.gradient_accumulation_steps(2)?;
+    let mut opt = opt.name("one").name("two");
+    opt.minimize(|| &x * &x, &x)?;
+    for weight in opt.weights().iter().chain([opt.iterations()]) {
+        assert!(weight.name().starts_with("two/"), "{}", weight.name());
+    }
     Ok(())
 }
 
