@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
-pub(crate) use views::row_major;
+pub(crate) use views::{is_within, row_major};
 
 /// Steps between neighbours along each axis, in elements.
 pub(crate) type Strides = SmallVec<[isize; 6]>;
