@@ -63,6 +63,22 @@ fn slices_of_any_numbers_stay_within_the_array() {
 }
 
 #[test]
+fn a_count_of_references_never_overflows() {
+    let child = "SLALOM_TEST_OF_REFERENCES";
+    if std::env::var_os(child).is_some() {
+        let a = iota(&[1]);
+        a.references().store(1 << 31, Ordering::Relaxed);
+        std::mem::forget((a.clone(), a));
+        return;
+    }
+    let test = "array::tests::a_count_of_references_never_overflows";
+    let mut run = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = run.args(["--exact", test]).env(child, "1").output().unwrap();
+    // A process that aborts says nothing of its tests.
+    assert!(!output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("test result"));
+}
+
+#[test]
 fn cast_follows_the_rules() {
     let a = Array::from_vec([5], vec![-1.9f32, 0.0, 2.9, f32::NAN, 1e20]).unwrap();
     assert_eq!(a.cast(DType::I32).unwrap().to_vec::<i32>().unwrap(), [-1, 0, 2, 0, i32::MAX]);
