@@ -27,16 +27,25 @@ pub(crate) fn accumulate(mut a: Tensor, b: &Tensor) -> Result<Tensor> {
     Ok(a)
 }
 
+/// The result, or a panic with the text of the error. Not by a closure, which would be the place of the panic.
+#[track_caller]
+pub(crate) fn or_panic<T>(result: Result<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// The operator on two tensors, for `impl`s.
 #[track_caller]
 pub(crate) fn operator<B: Binary>(op: B, a: &Tensor, b: &Tensor) -> Tensor {
-    binary(op, a, b).unwrap_or_else(|error| panic!("{error}"))
+    or_panic(binary(op, a, b))
 }
 
 /// The scalar operand of `x`, for `impl`s.
 #[track_caller]
 pub(crate) fn scalar(op: &'static str, x: &Tensor, value: f64) -> Tensor {
-    x.like(op, value).unwrap_or_else(|error| panic!("{error}"))
+    or_panic(x.like(op, value))
 }
 
 /// The operators between two kinds of operands; for crates that bring operands of their own.
