@@ -188,24 +188,36 @@ impl Variable {
         Ok(())
     }
 
-    /// Adds to the value, in place where nothing else holds its memory.
+    /// Adds to the value, in place where nothing else holds its memory. No change by another thread is lost.
     ///
     /// # Errors
     /// As [`assign`](Variable::assign).
     pub fn assign_add(&self, delta: impl AsTensor) -> Result<()> {
-        let delta = delta.as_tensor();
-        self.check("assign_add", delta.shape(), delta.dtype())?;
-        self.assign(operators::add(&self.value(), &delta))
+        self.change("assign_add", &delta.as_tensor(), operators::add, operators::add_assign)
     }
 
-    /// Subtracts from the value.
+    /// Subtracts from the value, as [`assign_add`](Variable::assign_add) adds to it.
     ///
     /// # Errors
     /// As [`assign`](Variable::assign).
     pub fn assign_sub(&self, delta: impl AsTensor) -> Result<()> {
-        let delta = delta.as_tensor();
-        self.check("assign_sub", delta.shape(), delta.dtype())?;
-        self.assign(operators::sub(&self.value(), &delta))
+        self.change("assign_sub", &delta.as_tensor(), operators::sub, operators::sub_assign)
+    }
+
+    /// Changes the value by `delta`: now, or, while a trace records, at each run.
+    fn change(
+        &self,
+        op: &'static str,
+        delta: &Tensor,
+        traced: impl FnOnce(&Tensor, &Tensor) -> Tensor,
+        in_place: impl FnOnce(&mut Array, &Array) -> Result<()>,
+    ) -> Result<()> {
+        self.check(op, delta.shape(), delta.dtype())?;
+        if Trace::is_recording() {
+            return self.assign(traced(&self.value(), delta));
+        }
+        let delta = delta.array()?;
+        in_place(self.update().array(), delta)
     }
 
     fn check(&self, op: &'static str, shape: &Shape, dtype: DType) -> Result<()> {

@@ -1,7 +1,7 @@
-//! The operators `+ - * /` and unary `-`, and sums in place.
+//! The operators `+ - * /` and unary `-`, and sums and differences in place.
 use crate::ops::binary::{Add, Binary, Divide, Multiply, Subtract, binary};
 use crate::{Tensor, session};
-use slalom_array::{Map, Number, Result, map_assign, with_dtype};
+use slalom_array::{Array, Map, Number, Result, map_assign, with_dtype};
 
 #[derive(Clone, Copy)]
 struct Sum;
@@ -10,6 +10,16 @@ impl<T: Number> Map<T, T, 2> for Sum {
     #[inline(always)]
     fn eval(self, [a, b]: [T; 2]) -> T {
         a.wrapping_add(b)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Difference;
+
+impl<T: Number> Map<T, T, 2> for Difference {
+    #[inline(always)]
+    fn eval(self, [a, b]: [T; 2]) -> T {
+        a.wrapping_sub(b)
     }
 }
 
@@ -23,7 +33,7 @@ pub(crate) fn accumulate(mut a: Tensor, b: &Tensor) -> Result<Tensor> {
     if !in_place {
         return binary(Add, &a, b);
     }
-    with_dtype!(a.dtype(), T => map_assign::<T, _>("add", Sum, &mut a.array, &b.array))?;
+    operators::add_assign(&mut a.array, &b.array)?;
     Ok(a)
 }
 
@@ -66,6 +76,22 @@ pub mod operators {
         )*};
     }
     operators!(add Add, sub Subtract, mul Multiply, div Divide);
+
+    /// `a += b` on the elements, in place where nothing else holds the memory of `a`.
+    ///
+    /// # Errors
+    /// If `b` does not fit into `a`.
+    pub fn add_assign(a: &mut Array, b: &Array) -> Result<()> {
+        with_dtype!(a.dtype(), T => map_assign::<T, _>("add", Sum, a, b))
+    }
+
+    /// As [`add_assign`], `a -= b`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sub_assign(a: &mut Array, b: &Array) -> Result<()> {
+        with_dtype!(a.dtype(), T => map_assign::<T, _>("subtract", Difference, a, b))
+    }
 
     /// A scalar of the type of `x`.
     ///
