@@ -167,9 +167,26 @@ impl Variable {
     }
 
     /// The value as an array: a read that nothing records.
+    ///
+    /// # Panics
+    /// While this thread records a trace: what the program does next would be fixed by a value that changes from run to
+    /// run.
     #[inline]
+    #[track_caller]
     pub fn array(&self) -> Array {
+        self.refuse_in_trace();
         self.0.read().0
+    }
+
+    /// Panics as a read of [`value`](Variable::value) on the host does, if a trace records.
+    #[inline]
+    #[track_caller]
+    fn refuse_in_trace(&self) {
+        if Trace::is_recording()
+            && let Err(error) = self.value().array()
+        {
+            panic!("{error}");
+        }
     }
 
     /// Replaces the value. While a trace records, the replacement happens at each run instead of now.
@@ -243,8 +260,13 @@ impl Variable {
     /// can take up foreign work may happen meanwhile, least of all a call of user code.
     ///
     /// Where something else holds the memory, changing it copies it first.
+    ///
+    /// # Panics
+    /// While this thread records a trace, as [`array`](Variable::array) does.
     #[inline]
+    #[track_caller]
     pub fn update(&self) -> Update {
+        self.refuse_in_trace();
         let value = self.0.settled().value.take();
         Update { variable: self.clone(), value }
     }
