@@ -102,7 +102,7 @@ impl Variable {
         self.configure(|inner| inner.name = name.into())
     }
 
-    /// The same variable, which tapes do not watch by themselves.
+    /// The same variable, which tapes do not watch by themselves; see [`id`](Variable::id) for how to have it watched.
     ///
     /// # Panics
     /// If the handle has been cloned.
@@ -148,6 +148,17 @@ impl Variable {
     }
 
     /// The number under which tapes know the variable, for `watch_variable`; unique while the variable lives.
+    ///
+    /// ```
+    /// # use slalom_autograd::GradientTape;
+    /// # use slalom_variable::Variable;
+    /// let step_size = Variable::new(3.0f32).untrainable();
+    /// let tape = GradientTape::new();
+    /// tape.watch_variable(step_size.id());
+    /// let gradient = tape.gradient(&(&step_size * &step_size), &step_size)?.unwrap().to_dense()?;
+    /// assert_eq!(gradient.item()?, 6.0);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
     #[inline]
     pub fn id(&self) -> &VariableId {
         &self.0.id
