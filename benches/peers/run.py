@@ -131,8 +131,9 @@ def table(results):
     check = [f"- {c}: {r['losses']}" for (c, w), r in last.items() if w == "check"]
     first = [f"- {c}: " + ", ".join(f"{r} {last[c, r]['first_s']:.1f}" for r in ROWS if last.get((c, r), {}).get("first_s", 0) >= 0.5) for c in cols]
     path = os.path.join(HERE, "machine", "limits.jsonl")
-    limits = [json.loads(l) for l in open(path)] if os.path.exists(path) else []
-    limits = ["## Machine limits, median of 9 (machine/limits.c)", "\n".join(f"- {l['limit']}, {l['threads']} thread(s): {l['median']} {l['unit']}" for l in limits)]
+    limits = []  # of this machine, if they have been measured
+    if os.path.exists(path):
+        limits = ["## Machine limits, median of 9 (machine/limits.c)", "\n".join(f"- {l['limit']}, {l['threads']} thread(s): {l['median']} {l['unit']}" for l in map(json.loads, open(path)))]
     return "\n\n".join(["# Peers: time per step in us, median (min) over 7 blocks; W11 in ms and MiB", grid(ROWS, cell),
                         "Ratio of slalom's time to that of the best peer (below 1 is faster):", ratios,
                         "## Rates from the medians", grid([f"{r}" for r in RATES], rate), "Units: W5 GFLOP/s, W4 and W9 GB/s of minimal traffic, W12 ns per op (forward + backward).",

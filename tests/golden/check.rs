@@ -2,6 +2,8 @@
 use crate::runner::{Family, Outcome, run};
 use crate::tensors::Bound;
 use crate::{NOT_BUILT, expression, layers, ops};
+use std::path::Path;
+use std::process::Command;
 
 const OPS: Family = Family { name: "ops_grad", requires: ops::requires, judge: ops::judge };
 
@@ -92,5 +94,31 @@ pub(crate) fn all() -> Outcome {
             expression::knows(name) == cfg!(feature = "linalg"),
         );
     }
+    for (name, right) in folders().unwrap_or_else(|_| vec![("folders of cases", false)]) {
+        check(name, right);
+    }
     outcome
+}
+
+/// Runs this program on folders of its own making, with a filter, so that it does not check itself again.
+fn folders() -> std::io::Result<Vec<(&'static str, bool)>> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("golden-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let succeeds = |filter: &str| -> std::io::Result<bool> {
+        let mut run = Command::new(std::env::current_exe()?);
+        Ok(run.arg(filter).env("SLALOM_GOLDEN_DIR", &folder).output()?.status.success())
+    };
+    let empty = succeeds("square")?;
+    std::fs::write(folder.join("ops_grad.json"), RIGHT)?;
+    let (one, none) = (succeeds("square")?, succeeds("cube")?);
+    // A folder cannot be read as a file.
+    std::fs::create_dir(folder.join("layers.json"))?;
+    let unreadable = succeeds("square")?;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(vec![
+        ("a folder with one file", one),
+        ("a folder without cases", !empty),
+        ("a filter without cases", !none),
+        ("a file that cannot be read", !unreadable),
+    ])
 }

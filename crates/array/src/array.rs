@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
-pub(crate) use views::row_major;
+pub(crate) use views::{is_within, row_major};
 
 /// Steps between neighbours along each axis, in elements.
 pub(crate) type Strides = SmallVec<[isize; 6]>;
@@ -56,10 +56,19 @@ unsafe impl Sync for Array {}
 impl Clone for Array {
     #[inline]
     fn clone(&self) -> Array {
-        // 2^32 references would need 32 GiB of handles.
-        self.references().fetch_add(1, Ordering::Relaxed);
+        // Handles that are forgotten take no memory, so there may be any number. As for `Arc`, the half that is left is more
+        // than the threads that may come here at the same time.
+        if self.references().fetch_add(1, Ordering::Relaxed) > u32::MAX / 2 {
+            too_many_references();
+        }
         Array { block: self.block }
     }
+}
+
+/// Ends the process, before a count that begins anew at 0 frees memory in use.
+#[cold]
+fn too_many_references() -> ! {
+    std::process::abort()
 }
 
 impl Drop for Array {

@@ -147,7 +147,7 @@ macro_rules! tape_methods {
             self.0.watch(tensor)
         }
 
-        /// Has the tape watch a variable from its next read on, trainable or not; `Variable` has the method to call.
+        /// Has the tape watch a variable from its next read on, trainable or not: `tape.watch_variable(v.id())`.
         pub fn watch_variable(&self, id: &VariableId) {
             self.0.watch_variable(id)
         }
@@ -199,6 +199,24 @@ macro_rules! tape_methods {
 /// let y = &x * &x;
 /// tape.gradient(&y, &x).unwrap();
 /// tape.gradient(&y, &x).unwrap();
+/// ```
+///
+/// A tape records the thread that made it. Values may go to another thread, where they are constants:
+///
+/// ```
+/// # use slalom_autograd::{GradientTape, Tensor};
+/// let tape = GradientTape::new();
+/// let x = tape.watch(&Tensor::scalar(3.0f64));
+/// std::thread::spawn(move || drop(x)).join().unwrap();
+/// ```
+///
+/// The tape itself may not:
+///
+/// ```compile_fail
+/// # use slalom_autograd::{GradientTape, Tensor};
+/// let tape = GradientTape::new();
+/// let x = tape.watch(&Tensor::scalar(3.0f64));
+/// std::thread::spawn(move || drop(tape)).join().unwrap();
 /// ```
 ///
 /// [`gradient`]: GradientTape::gradient

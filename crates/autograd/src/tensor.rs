@@ -200,7 +200,8 @@ impl From<Array> for Tensor {
 }
 
 impl From<Tensor> for Array {
-    /// The elements, off the tape.
+    /// The elements, off the tape; while a trace records as well, as [`forward`](crate::Op::forward) of an op may compute with
+    /// tensors. [`Tensor::array`] is the read that a trace refuses.
     fn from(tensor: Tensor) -> Array {
         tensor.array
     }

@@ -324,6 +324,28 @@ fn what_does_not_fit_is_an_error() {
 }
 
 #[test]
+fn numbers_of_any_size_are_errors() {
+    let x = iota(&[10, 2]);
+    let (whole, index, memory) = (usize::MAX, ErrorKind::Index, ErrorKind::Memory);
+    assert_eq!(x.slice(0, 2, whole).unwrap_err().kind(), index);
+    assert_eq!(x.slice(0, whole, 1).unwrap_err().kind(), index);
+    assert_eq!(x.slice_by(0, 2, whole, -1).unwrap_err().kind(), index);
+    assert_eq!(x.slice_by(0, 2, (1 << 63) + 1, isize::MIN).unwrap_err().kind(), index);
+    for paddings in [[[whole, 0], [0, 0]], [[0, whole], [0, 0]], [[whole, whole], [0, 0]], [[1 << 62, 0]; 2]]
+    {
+        assert_eq!(x.pad(&paddings, 0.0).unwrap_err().kind(), memory, "{paddings:?}");
+    }
+    // A stride that is longer than the axis takes one element.
+    let x = Tensor::from_vec([2, 2], vec![1.0, 2.0, 3.0, 4.0]).unwrap();
+    let tape = GradientTape::new();
+    let x = tape.watch(&x);
+    let first = x.strided_slice(&[None], &[None], &[isize::MAX]).unwrap();
+    assert_eq!(first.to_vec::<f64>().unwrap(), [1.0, 2.0]);
+    let gradient = tape.gradient(&first, &x).unwrap().unwrap().to_dense().unwrap();
+    assert_eq!(gradient.to_vec::<f64>().unwrap(), [1.0, 1.0, 0.0, 0.0]);
+}
+
+#[test]
 fn bits_of_integers() {
     let (a, b) = (vector(&[0b1100, -8, 1]), vector(&[0b1010, 1, 40]));
     assert_eq!(ints(&a.bitwise_and(&b).unwrap()), [0b1000, 0, 0]);

@@ -102,7 +102,7 @@ impl Variable {
         self.configure(|inner| inner.name = name.into())
     }
 
-    /// The same variable, which tapes do not watch by themselves.
+    /// The same variable, which tapes do not watch by themselves; see [`id`](Variable::id) for how to have it watched.
     ///
     /// # Panics
     /// If the handle has been cloned.
@@ -148,6 +148,17 @@ impl Variable {
     }
 
     /// The number under which tapes know the variable, for `watch_variable`; unique while the variable lives.
+    ///
+    /// ```
+    /// # use slalom_autograd::GradientTape;
+    /// # use slalom_variable::Variable;
+    /// let step_size = Variable::new(3.0f32).untrainable();
+    /// let tape = GradientTape::new();
+    /// tape.watch_variable(step_size.id());
+    /// let gradient = tape.gradient(&(&step_size * &step_size), &step_size)?.unwrap().to_dense()?;
+    /// assert_eq!(gradient.item()?, 6.0);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
     #[inline]
     pub fn id(&self) -> &VariableId {
         &self.0.id
@@ -167,9 +178,26 @@ impl Variable {
     }
 
     /// The value as an array: a read that nothing records.
+    ///
+    /// # Panics
+    /// While this thread records a trace: what the program does next would be fixed by a value that changes from run to
+    /// run.
     #[inline]
+    #[track_caller]
     pub fn array(&self) -> Array {
+        self.refuse_in_trace();
         self.0.read().0
+    }
+
+    /// Panics as a read of [`value`](Variable::value) on the host does, if a trace records.
+    #[inline]
+    #[track_caller]
+    fn refuse_in_trace(&self) {
+        if Trace::is_recording()
+            && let Err(error) = self.value().array()
+        {
+            panic!("{error}");
+        }
     }
 
     /// Replaces the value. While a trace records, the replacement happens at each run instead of now.
@@ -188,24 +216,36 @@ impl Variable {
         Ok(())
     }
 
-    /// Adds to the value, in place where nothing else holds its memory.
+    /// Adds to the value, in place where nothing else holds its memory. No change by another thread is lost.
     ///
     /// # Errors
     /// As [`assign`](Variable::assign).
     pub fn assign_add(&self, delta: impl AsTensor) -> Result<()> {
-        let delta = delta.as_tensor();
-        self.check("assign_add", delta.shape(), delta.dtype())?;
-        self.assign(operators::add(&self.value(), &delta))
+        self.change("assign_add", &delta.as_tensor(), operators::add, operators::add_assign)
     }
 
-    /// Subtracts from the value.
+    /// Subtracts from the value, as [`assign_add`](Variable::assign_add) adds to it.
     ///
     /// # Errors
     /// As [`assign`](Variable::assign).
     pub fn assign_sub(&self, delta: impl AsTensor) -> Result<()> {
-        let delta = delta.as_tensor();
-        self.check("assign_sub", delta.shape(), delta.dtype())?;
-        self.assign(operators::sub(&self.value(), &delta))
+        self.change("assign_sub", &delta.as_tensor(), operators::sub, operators::sub_assign)
+    }
+
+    /// Changes the value by `delta`: now, or, while a trace records, at each run.
+    fn change(
+        &self,
+        op: &'static str,
+        delta: &Tensor,
+        traced: impl FnOnce(&Tensor, &Tensor) -> Tensor,
+        in_place: impl FnOnce(&mut Array, &Array) -> Result<()>,
+    ) -> Result<()> {
+        self.check(op, delta.shape(), delta.dtype())?;
+        if Trace::is_recording() {
+            return self.assign(traced(&self.value(), delta));
+        }
+        let delta = delta.array()?;
+        in_place(self.update().array(), delta)
     }
 
     fn check(&self, op: &'static str, shape: &Shape, dtype: DType) -> Result<()> {
@@ -231,8 +271,13 @@ impl Variable {
     /// can take up foreign work may happen meanwhile, least of all a call of user code.
     ///
     /// Where something else holds the memory, changing it copies it first.
+    ///
+    /// # Panics
+    /// While this thread records a trace, as [`array`](Variable::array) does.
     #[inline]
+    #[track_caller]
     pub fn update(&self) -> Update {
+        self.refuse_in_trace();
         let value = self.0.settled().value.take();
         Update { variable: self.clone(), value }
     }

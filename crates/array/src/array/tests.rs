@@ -43,6 +43,42 @@ fn what_does_not_fit_is_an_error() {
 }
 
 #[test]
+fn slices_of_any_numbers_stay_within_the_array() {
+    let a = iota(&[10, 2]);
+    let kind = |axis, start, length, step| a.slice(axis, start, length, step).unwrap_err().kind();
+    for step in [1, -1, isize::MAX, isize::MIN] {
+        for length in [usize::MAX, usize::MAX - 1, 1 << 63, (1 << 63) + 1, 11] {
+            assert_eq!(kind(0, 2, length, step), ErrorKind::Index, "{length} in steps of {step}");
+        }
+        assert_eq!(kind(0, usize::MAX, 1, step), ErrorKind::Index);
+        assert_eq!(kind(2, 0, 1, step), ErrorKind::Shape);
+        assert_eq!(kind(usize::MAX, 0, 0, step), ErrorKind::Shape);
+        assert_eq!(a.slice(0, 2, 1, step).unwrap().to_vec::<i32>().unwrap(), [4, 5]);
+        assert_eq!(a.slice(0, usize::MAX, 0, step).unwrap().len(), 0);
+    }
+    // Step 0 is the same element again, but not more often than can be counted.
+    assert_eq!(a.slice(0, 2, 3, 0).unwrap().to_vec::<i32>().unwrap(), [4, 5, 4, 5, 4, 5]);
+    assert_eq!(kind(0, 2, usize::MAX, 0), ErrorKind::Index);
+    assert_eq!(kind(0, 2, isize::MAX as usize, 0), ErrorKind::Memory);
+}
+
+#[test]
+fn a_count_of_references_never_overflows() {
+    let child = "SLALOM_TEST_OF_REFERENCES";
+    if std::env::var_os(child).is_some() {
+        let a = iota(&[1]);
+        a.references().store(1 << 31, Ordering::Relaxed);
+        std::mem::forget((a.clone(), a));
+        return;
+    }
+    let test = "array::tests::a_count_of_references_never_overflows";
+    let mut run = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = run.args(["--exact", test]).env(child, "1").output().unwrap();
+    // A process that aborts says nothing of its tests.
+    assert!(!output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("test result"));
+}
+
+#[test]
 fn cast_follows_the_rules() {
     let a = Array::from_vec([5], vec![-1.9f32, 0.0, 2.9, f32::NAN, 1e20]).unwrap();
     assert_eq!(a.cast(DType::I32).unwrap().to_vec::<i32>().unwrap(), [-1, 0, 2, 0, i32::MAX]);

@@ -68,22 +68,28 @@ impl Array {
         self.view(shape, axes.iter().map(|&a| strides[a]).collect(), 0)
     }
 
-    /// Elements `start, start + step, ...` along one axis, `length` of them. A view.
+    /// Elements `start, start + step, ...` along one axis, `length` of them; with step 0 the same one again. A view.
     ///
     /// # Errors
-    /// [`ErrorKind::Index`], if an element would lie outside of the axis.
+    /// [`ErrorKind::Shape`], if there is no such axis; [`ErrorKind::Index`], if an element would lie outside of it;
+    /// [`ErrorKind::Memory`], if there would be more elements than fit in memory (with step 0).
     pub fn slice(&self, axis: usize, start: usize, length: usize, step: isize) -> Result<Array> {
-        let n = self.shape()[axis];
-        let last = (length as isize - 1).checked_mul(step).and_then(|d| d.checked_add(start as isize));
-        if length > 0 && !(start < n && last.is_some_and(|i| (0..n as isize).contains(&i))) {
+        let Some(&n) = self.shape().get(axis) else {
+            let expected = format!("an axis of the shape {}", self.shape());
+            return Err(Error::new(ErrorKind::Shape, "slice", expected, axis));
+        };
+        if !is_within(n, start, length, step) {
             let expected = format!("indices within axis {axis} of shape {}", self.shape());
             let got = format!("{length} from {start} on in steps of {step}");
             return Err(Error::new(ErrorKind::Index, "slice", expected, got));
         }
+        let shape = self.shape().replaced(axis, length);
+        shape.num_elements()?;
         let mut strides = self.strides();
         let offset = if length > 0 { start as isize * strides[axis] } else { 0 };
-        strides[axis] *= step;
-        self.view(self.shape().replaced(axis, length), strides, offset)
+        // Nobody takes the step from a single element, which may be of any size.
+        strides[axis] *= if length > 1 { step } else { 1 };
+        self.view(shape, strides, offset)
     }
 
     /// The array repeated along axes of length 1 and new outer axes. A view.
@@ -116,6 +122,13 @@ impl Array {
         let repeated = |i: usize| i < extra || (self.shape()[i - extra] == 1 && shape[i] != 1);
         (0..shape.rank()).map(|i| if repeated(i) { 0 } else { own[i - extra] }).collect()
     }
+}
+
+/// Whether the elements `start, start + step, ...`, `length` of them, lie within an axis of length `n`.
+pub(crate) fn is_within(n: usize, start: usize, length: usize, step: isize) -> bool {
+    let last =
+        |length: usize| isize::try_from(length - 1).ok()?.checked_mul(step)?.checked_add(start as isize);
+    length == 0 || (start < n && last(length).is_some_and(|last| (0..n as isize).contains(&last)))
 }
 
 /// The strides of a row-major array without gaps.

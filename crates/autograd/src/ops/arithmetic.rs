@@ -1,7 +1,7 @@
-//! The operators `+ - * /` and unary `-`, and sums in place.
+//! The operators `+ - * /` and unary `-`, and sums and differences in place.
 use crate::ops::binary::{Add, Binary, Divide, Multiply, Subtract, binary};
 use crate::{Tensor, session};
-use slalom_array::{Map, Number, Result, map_assign, with_dtype};
+use slalom_array::{Array, Map, Number, Result, map_assign, with_dtype};
 
 #[derive(Clone, Copy)]
 struct Sum;
@@ -10,6 +10,16 @@ impl<T: Number> Map<T, T, 2> for Sum {
     #[inline(always)]
     fn eval(self, [a, b]: [T; 2]) -> T {
         a.wrapping_add(b)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Difference;
+
+impl<T: Number> Map<T, T, 2> for Difference {
+    #[inline(always)]
+    fn eval(self, [a, b]: [T; 2]) -> T {
+        a.wrapping_sub(b)
     }
 }
 
@@ -23,20 +33,29 @@ pub(crate) fn accumulate(mut a: Tensor, b: &Tensor) -> Result<Tensor> {
     if !in_place {
         return binary(Add, &a, b);
     }
-    with_dtype!(a.dtype(), T => map_assign::<T, _>("add", Sum, &mut a.array, &b.array))?;
+    operators::add_assign(&mut a.array, &b.array)?;
     Ok(a)
+}
+
+/// The result, or a panic with the text of the error. Not by a closure, which would be the place of the panic.
+#[track_caller]
+pub(crate) fn or_panic<T>(result: Result<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// The operator on two tensors, for `impl`s.
 #[track_caller]
 pub(crate) fn operator<B: Binary>(op: B, a: &Tensor, b: &Tensor) -> Tensor {
-    binary(op, a, b).unwrap_or_else(|error| panic!("{error}"))
+    or_panic(binary(op, a, b))
 }
 
 /// The scalar operand of `x`, for `impl`s.
 #[track_caller]
 pub(crate) fn scalar(op: &'static str, x: &Tensor, value: f64) -> Tensor {
-    x.like(op, value).unwrap_or_else(|error| panic!("{error}"))
+    or_panic(x.like(op, value))
 }
 
 /// The operators between two kinds of operands; for crates that bring operands of their own.
@@ -57,6 +76,22 @@ pub mod operators {
         )*};
     }
     operators!(add Add, sub Subtract, mul Multiply, div Divide);
+
+    /// `a += b` on the elements, in place where nothing else holds the memory of `a`.
+    ///
+    /// # Errors
+    /// If `b` does not fit into `a`.
+    pub fn add_assign(a: &mut Array, b: &Array) -> Result<()> {
+        with_dtype!(a.dtype(), T => map_assign::<T, _>("add", Sum, a, b))
+    }
+
+    /// As [`add_assign`], `a -= b`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sub_assign(a: &mut Array, b: &Array) -> Result<()> {
+        with_dtype!(a.dtype(), T => map_assign::<T, _>("subtract", Difference, a, b))
+    }
 
     /// A scalar of the type of `x`.
     ///

@@ -277,8 +277,8 @@ impl Tensor {
     /// (`tf.pad` with `mode="CONSTANT"`).
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`], if there is not one pair for each axis; [`ErrorKind::DType`], if the element type cannot
-    /// hold the value.
+    /// [`ErrorKind::Shape`], if there is not one pair for each axis; [`ErrorKind::Memory`], if the result does not fit in
+    /// memory; [`ErrorKind::DType`], if the element type cannot hold the value.
     ///
     /// ```
     /// # use slalom_autograd::Tensor;
@@ -292,8 +292,11 @@ impl Tensor {
             return Err(Error::new(ErrorKind::Shape, "pad", expected, format!("{paddings:?}")));
         }
         let mut window = Window::whole(self.shape());
-        window.shape =
-            self.shape().iter().zip(paddings).map(|(n, [before, after])| n + before + after).collect();
+        // A sum that overflows is refused as any other length that does not fit in memory.
+        let padded =
+            |(n, [before, after]): (&usize, &[usize; 2])| n.saturating_add(*before).saturating_add(*after);
+        window.shape = self.shape().iter().zip(paddings).map(padded).collect();
+        window.shape.num_elements()?;
         window.starts = paddings.iter().map(|[before, _]| *before).collect();
         let value = self.like("pad", value)?;
         // The frame is added: zero inside, the value outside.

@@ -1,6 +1,6 @@
 //! Tapes asked several times, within each other, and on several threads.
 use crate::{scalar, values, vector};
-use slalom_array::Result;
+use slalom_array::{ErrorKind, Result};
 use slalom_autograd::{GradientTape, PersistentGradientTape, Tensor};
 
 /// Something with several uses of each value, a sparse gradient and an op of two results.
@@ -115,5 +115,27 @@ fn a_panic_ends_the_tapes_within() -> Result<()> {
     assert!(result.is_err());
     let y = x.square();
     assert_eq!(values(outer.gradient(&y, &x)?), Some(vec![4.0]));
+    Ok(())
+}
+
+#[test]
+fn a_tape_beyond_the_limit_says_so_when_it_is_asked() -> Result<()> {
+    let tapes: Vec<PersistentGradientTape> = (0..62).map(|_| GradientTape::persistent()).collect();
+    let x = tapes[61].watch(&scalar(3.0));
+    let one_more = GradientTape::new();
+    let z = one_more.watch(&x);
+    let y = &x * &z;
+    let error = one_more.gradient(&y, &z).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::State);
+    assert_eq!(
+        error.to_string(),
+        "GradientTape: expected at most 62 living tapes on one thread, got one more"
+    );
+    // The others are as they were, and one that ends makes room.
+    assert_eq!(values(tapes[61].gradient(&y, &x)?), Some(vec![6.0]));
+    drop(tapes);
+    let tape = GradientTape::new();
+    let x = tape.watch(&scalar(3.0));
+    assert_eq!(values(tape.gradient(&x.square(), &x)?), Some(vec![6.0]));
     Ok(())
 }

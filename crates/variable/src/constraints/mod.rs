@@ -14,7 +14,7 @@ pub use radial::RadialConstraint;
 pub use row_wise::RowWise;
 pub use unit_norm::UnitNorm;
 
-use crate::Config;
+pub use crate::{Config, ConfigValue};
 use slalom_array::{Error, ErrorKind, Result};
 use slalom_autograd::Tensor;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ pub use variance_scaling::{
     VarianceScaling,
 };
 
-use crate::Config;
+pub use crate::{Config, ConfigValue};
 use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
 use std::sync::Arc;
 

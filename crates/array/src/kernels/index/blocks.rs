@@ -1,6 +1,6 @@
 //! Arrays as parts of larger ones.
 use super::{as_i64, copy_rows, for_shares};
-use crate::array::{Uninit, row_major};
+use crate::array::{Uninit, is_within, row_major};
 use crate::kernels::Shared;
 use crate::kernels::strided::{CHUNK, Rows};
 use crate::{Array, DType, Element, Error, ErrorKind, Number, Result, Shape, with_dtype};
@@ -84,7 +84,10 @@ fn unslice_to(array: &Array, shape: Shape, starts: &[usize], steps: &[isize]) ->
         let mut out = Uninit::<T>::new(shape)?.fill(T::ZERO);
         if !array.is_empty() {
             let start: usize = starts.iter().zip(&strides).map(|(&start, &stride)| start * stride as usize).sum();
-            strides.iter_mut().zip(steps).for_each(|(stride, step)| *stride *= step);
+            // Nobody takes the step from a single element, which may be of any size.
+            for axis in (0..strides.len()).filter(|&axis| array.shape()[axis] > 1) {
+                strides[axis] *= steps[axis];
+            }
             let to = out.make_mut::<T>()?.as_mut_ptr().wrapping_add(start);
             // SAFETY: each position lies within its axis, and no two are the same.
             unsafe { write_block::<T>(array, to, &strides) };
@@ -97,9 +100,7 @@ fn check_range(axis: usize, (start, length, step): (usize, usize, isize), shape:
     if length > 1 && step == 0 {
         return Err(Error::new(ErrorKind::Argument, "unslice", "steps other than 0", step));
     }
-    let last = (length as isize - 1).checked_mul(step).and_then(|d| d.checked_add(start as isize));
-    let n = shape[axis];
-    if length == 0 || (start < n && last.is_some_and(|last| (0..n as isize).contains(&last))) {
+    if is_within(shape[axis], start, length, step) {
         return Ok(());
     }
     let got = format!("{length} from {start} on in steps of {step}");
