@@ -1,7 +1,7 @@
 //! What a state holds: all that a training remembers, each thing under a name of its own. What it lacks stays as it is.
-use slalom_array::{Array, Result};
+use slalom_array::{Array, ErrorKind, Result};
 use slalom_optim::Optimizer;
-use slalom_optim::rules::{Nadam, Sgd};
+use slalom_optim::rules::{Lbfgs, Lookahead, Nadam, Sgd, TruncatedNewton};
 use slalom_variable::Variable;
 
 fn train(opt: &mut Optimizer, x: &Variable, steps: usize) -> Result<()> {
@@ -10,6 +10,20 @@ fn train(opt: &mut Optimizer, x: &Variable, steps: usize) -> Result<()> {
 
 fn vector(name: &str) -> Result<Variable> {
     Ok(Variable::new(Array::from_vec([2], vec![1.0f32, 2.0])?).named(name))
+}
+
+#[test]
+fn a_rule_around_another_needs_one_with_updates() {
+    let around = [
+        Lookahead::new(Lbfgs::new(1.0)),
+        Lookahead::new(TruncatedNewton::new(1.0)),
+        Lookahead::new(Lookahead::new(Sgd::new(0.1))),
+    ];
+    for rule in around {
+        let error = Optimizer::new(rule).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument, "{error}");
+        assert!(error.to_string().contains("Lookahead"), "{error}");
+    }
 }
 
 #[test]
