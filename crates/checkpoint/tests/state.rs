@@ -1,7 +1,8 @@
 //! What a state holds: all that a training remembers, each thing under a name of its own. What it lacks stays as it is.
 use slalom_array::{Array, ErrorKind, Result};
-use slalom_optim::Optimizer;
+use slalom_checkpoint::Checkpoint;
 use slalom_optim::rules::{Lbfgs, Lookahead, Nadam, Sgd, TruncatedNewton};
+use slalom_optim::{Hyper, Item, NamedHyper, Optimizer, Rule, SlotSpec, Step};
 use slalom_variable::Variable;
 
 fn train(opt: &mut Optimizer, x: &Variable, steps: usize) -> Result<()> {
@@ -10,6 +11,88 @@ fn train(opt: &mut Optimizer, x: &Variable, steps: usize) -> Result<()> {
 
 fn vector(name: &str) -> Result<Variable> {
     Ok(Variable::new(Array::from_vec([2], vec![1.0f32, 2.0])?).named(name))
+}
+
+/// The bits of everything.
+fn bits(opt: &Optimizer, variables: &[&Variable]) -> Result<Vec<u8>> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("x");
+    Checkpoint::new().optimizer(opt, variables)?.save(&path)?;
+    Ok(std::fs::read(path)?)
+}
+
+#[test]
+fn within_averaged_the_state_is_that_of_the_training() -> Result<()> {
+    let (x, idle) = (vector("x")?, vector("idle")?);
+    let mut opt = Optimizer::new(Sgd::new(0.1).momentum(0.5))?.use_ema(0.75)?;
+    train(&mut opt, &x, 3)?;
+    let (expected, value) = (bits(&opt, &[&x, &idle])?, x.array().to_vec::<f32>()?);
+    let (outer, inner) = opt.averaged(|| -> Result<_> {
+        assert_ne!(x.array().to_vec::<f32>()?, value, "the variable has the value of its average");
+        Ok((bits(&opt, &[&x, &idle])?, opt.averaged(|| bits(&opt, &[&x, &idle]))??))
+    })??;
+    assert!(outer == expected && inner == expected && bits(&opt, &[&x, &idle])? == expected);
+    Ok(())
+}
+
+/// A rule with these names, which does nothing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Named {
+    slots: &'static [&'static str],
+    scalars: &'static [&'static str],
+    hypers: &'static [&'static str],
+}
+
+impl Rule for Named {
+    fn class_name(&self) -> &str {
+        "Named"
+    }
+    fn hypers(&self) -> Vec<NamedHyper> {
+        self.hypers.iter().map(|name| Hyper::Number(0.5).named(name)).collect()
+    }
+    fn slots(&self) -> Vec<SlotSpec> {
+        self.slots.iter().copied().map(SlotSpec::new).collect()
+    }
+    fn scalars(&self) -> Vec<SlotSpec> {
+        self.scalars.iter().copied().map(SlotSpec::new).collect()
+    }
+    fn update(&self, _: &mut [Step<'_>], _: &mut [Item<'_>]) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn names_that_repeat_are_refused() -> Result<()> {
+    let good = Named { slots: &["m", "average"], scalars: &["m"], hypers: &["learning_rate", "m"] };
+    for (rule, name) in [
+        (Named { slots: &["m", "v", "m"], ..good }, "\"m\""),
+        (Named { slots: &["a/b"], ..good }, "\"a/b\""),
+        (Named { scalars: &["t", "u", "u"], ..good }, "\"u\""),
+        (Named { hypers: &["beta", "rate", "beta"], ..good }, "\"beta\""),
+    ] {
+        let error = Optimizer::new(rule).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument, "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    let error = Optimizer::new(Lookahead::new(Named { slots: &["slow"], ..good })).unwrap_err();
+    assert!(error.to_string().contains("\"slow\""), "{error}");
+
+    // Slots of stages stand beside those of the rule.
+    let error = Optimizer::new(good)?.use_ema(0.5).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Argument);
+    assert!(error.to_string().contains("\"average\""), "{error}");
+    for name in ["gradient_accumulator", "accumulated_rows"] {
+        let slots: &'static [&'static str] = Box::leak(Box::new([name]));
+        let error = Optimizer::new(Named { slots, ..good })?.gradient_accumulation_steps(2).unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    // An option that is given again keeps its slot.
+    let x = vector("x")?;
+    let mut opt = Optimizer::new(Sgd::new(0.1))?.use_ema(0.5)?.use_ema(0.75)?;
+    opt = opt.gradient_accumulation_steps(2)?.gradient_accumulation_steps(3)?;
+    train(&mut opt, &x, 3)?;
+    assert_eq!(opt.get_slot_names(), ["average", "gradient_accumulator", "accumulated_rows"]);
+    Ok(())
 }
 
 #[test]
