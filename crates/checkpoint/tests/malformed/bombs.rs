@@ -128,10 +128,27 @@ pub(crate) fn all() -> Vec<(Kind, Case)> {
         add(Kind::Checkpoint, format!("a checkpoint with {name}"), sealed(&header, &[]));
         add(Kind::Config, format!("a config of {name}"), json.into_bytes());
     }
+    add(Kind::Checkpoint, "a checkpoint of one weight many times".to_owned(), repeated_weight());
     for (name, bytes) in archives() {
         add(Kind::Npz, format!("an archive of {name}"), bytes);
     }
     cases
+}
+
+/// A checkpoint whose optimizer has one array with a long name, again and again among its weights.
+fn repeated_weight() -> Vec<u8> {
+    const COUNT: usize = 1 << 20;
+    let values = r#"{"optimizers":{"":{}},"default_generator":[1,2],"generators":{},"values":{}}"#;
+    let metadata = [("format", "slalom-checkpoint"), ("version", "1"), ("isa", ""), ("values", values)];
+    let metadata = metadata.map(|(key, value)| format!("\"{key}\":{}", serde_json::Value::from(value)));
+    let weights = format!("{{\"dtype\":\"I32\",\"shape\":[{COUNT}],\"data_offsets\":[0,{}]}}", 4 * COUNT);
+    let header = format!(
+        "{{\"__metadata__\":{{\"checksum\":\"{}\",{}}},{},\"weights\":{weights}}}",
+        "0".repeat(64),
+        metadata.join(","),
+        array(&"x".repeat(1000), "F32", "0"),
+    );
+    sealed(&header, &vec![0; 4 * COUNT])
 }
 
 fn sealed_plain(header: &str) -> Vec<u8> {
