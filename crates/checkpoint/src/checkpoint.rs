@@ -4,14 +4,14 @@ use crate::config::{self, MAX_JSON};
 use crate::differences::damaged;
 use crate::file::{self, Source};
 use crate::safetensors::{self, Header};
-use crate::{Restoration, atomic};
+use crate::{Restoration, atomic, order};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use slalom_array::{Array, Error, ErrorKind, Generator, Isa, Result};
 use slalom_optim::{Optimizer, State};
 use slalom_variable::{Variable, random};
 use std::collections::BTreeMap;
-use std::io::{Cursor, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Cursor, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// All that a training remembers: what [`save`](Checkpoint::save) writes and [`load`](Checkpoint::load) reads.
@@ -149,11 +149,14 @@ impl Checkpoint {
     /// stops this process, finds the old file or the new one, whole and on the disk when this returns.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`]; [`ErrorKind::Argument`], if values, names or the number of arrays (100,000) are too large. The old
-    /// file is still there then.
+    /// [`ErrorKind::Io`]; [`ErrorKind::Argument`], if values, names or the number of arrays (100,000; each variable is one, and so is
+    /// each of its slots) are too large. The old file is still there then.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         atomic::replace(path.as_ref(), |file| {
-            let checksum = self.write(file)?;
+            let mut out = BufWriter::with_capacity(1 << 16, &mut *file);
+            let checksum = self.write(&mut out)?;
+            out.flush()?;
+            drop(out);
             file.seek(SeekFrom::Start(8 + BEGINNING.len() as u64))?;
             file.write_all(checksum.as_bytes())?;
             Ok(())
@@ -175,8 +178,9 @@ impl Checkpoint {
             ("isa", &self.isa),
             ("values", &values),
         ];
-        let named = self.named_arrays();
-        let mut arrays: Vec<_> = named.iter().map(|(name, array)| (name.as_str(), *array)).collect();
+        let (orders, named) = (self.orders(), self.named_arrays());
+        let mut arrays: Vec<_> = orders.iter().map(|(name, array)| (name.as_str(), array)).collect();
+        arrays.extend(named.iter().map(|(name, array)| (name.as_str(), *array)));
         safetensors::sort(&mut arrays);
         let mut hash = Sha256::new();
         let mut write = |bytes: &[u8]| {
@@ -193,18 +197,27 @@ impl Checkpoint {
     fn named_arrays(&self) -> Vec<(String, &Array)> {
         let own = self.arrays.iter().map(|(name, array)| (format!("arrays/{name}"), array));
         let states = self.optimizers.iter().flat_map(|(optimizer, state)| {
-            let name = move |name: &String| match optimizer.as_str() {
-                "" => name.clone(),
-                optimizer => format!("optimizers/{optimizer}/{name}"),
-            };
-            state.arrays.iter().map(move |(array, value)| (name(array), value))
+            state.arrays.iter().map(move |(name, array)| (name_in_file(optimizer, name), array))
         });
         own.chain(states).collect()
     }
 
+    /// The order of each optimizer's weights.
+    fn orders(&self) -> Vec<(String, Array)> {
+        let order =
+            |(name, state): (&String, _)| Some((name_in_file(name, order::WEIGHTS), order::write(state)?));
+        self.optimizers.iter().filter_map(order).collect()
+    }
+
     fn values_to_json(&self) -> String {
+        // The list of weights is an array of the file.
+        let stays = |entry: &(&String, &Value)| entry.0 != order::WEIGHTS || entry.1.is_null();
+        let values = |state: &State| -> Map<String, Value> {
+            state.values.iter().filter(stays).map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        let states = self.optimizers.iter();
         let optimizers: Map<_, _> =
-            self.optimizers.iter().map(|(name, state)| (name.clone(), state.values.clone().into())).collect();
+            states.map(|(name, state)| (name.clone(), values(state).into())).collect();
         json!({
             "optimizers": optimizers,
             "default_generator": self.default_generator,
@@ -307,6 +320,7 @@ fn decode(values: Value, arrays: BTreeMap<String, Array>, isa: String) -> Result
     for (name, array) in arrays {
         checkpoint.place(name, array)?;
     }
+    checkpoint.optimizers.values_mut().try_for_each(order::read)?;
     Ok(checkpoint)
 }
 
@@ -326,6 +340,11 @@ impl Checkpoint {
         state.arrays.insert(rest.to_owned(), array);
         Ok(())
     }
+}
+
+/// The name of an array of an optimizer's state in a file.
+fn name_in_file(optimizer: &str, array: &str) -> String {
+    if optimizer.is_empty() { array.to_owned() } else { format!("optimizers/{optimizer}/{array}") }
 }
 
 fn generator_state(value: &Value) -> Option<[u64; 2]> {

@@ -44,6 +44,7 @@ mod differences;
 mod file;
 mod npy;
 pub mod npz;
+mod order;
 mod restoration;
 mod rotation;
 mod safetensors;

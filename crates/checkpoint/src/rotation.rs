@@ -20,6 +20,10 @@ pub enum Better {
 /// Files are named by their step and metric, `checkpoint-STEP[_METRIC].safetensors`; other files in the folder are left
 /// alone. Old files are removed only after the new one is on the disk.
 ///
+/// A step that is not later than all others means that the training has gone back to an earlier checkpoint. The files of later
+/// steps belong to the run that was abandoned, and are removed, also the best of them: to keep it, go on in another
+/// folder.
+///
 /// ```
 /// use slalom_checkpoint::{Better, Checkpoint, Rotation};
 /// # let folder = tempfile::tempdir()?;
@@ -66,7 +70,8 @@ impl Rotation {
         Rotation { best: n, better, ..self }
     }
 
-    /// Saves a checkpoint, and removes those that are neither among the last nor among the best. Its path.
+    /// Saves a checkpoint, and removes those that are neither among the last nor among the best, and all of later steps.
+    /// Its path.
     ///
     /// # Errors
     /// As [`Checkpoint::save`]; [`Io`](slalom_array::ErrorKind::Io), if an old file cannot be removed: the new one is there then.
@@ -75,17 +80,16 @@ impl Rotation {
         let metric = metric.map_or(String::new(), |metric| format!("_{metric}"));
         let path = self.folder.join(format!("checkpoint-{step:08}{metric}.safetensors"));
         checkpoint.save(&path)?;
-        let mut files = self.files()?;
-        // The same step may be there with another metric, from before the training was resumed.
-        let (stale, rest): (Vec<_>, Vec<_>) =
-            files.drain(..).partition(|file| file.step == step && file.path != path);
+        // What was abandoned when the training went back: later steps, and this one with another metric.
+        let (abandoned, rest): (Vec<_>, Vec<_>) =
+            self.files()?.into_iter().partition(|file| file.step >= step && file.path != path);
         let cut = rest.len().saturating_sub(self.last);
         let mut old: Vec<&File> = rest[..cut].iter().collect();
         let mut ranked: Vec<&File> = rest.iter().collect();
         ranked.sort_by(|a, b| self.compare(b, a));
         let best = &ranked[..self.best.min(ranked.len())];
         old.retain(|file| file.metric.is_none() || best.iter().all(|best| best.path != file.path));
-        for file in stale.iter().chain(old) {
+        for file in abandoned.iter().chain(old) {
             fs::remove_file(&file.path).map_err(|error| at(&file.path)(error.into()))?;
         }
         Ok(path)

@@ -104,3 +104,25 @@ fn a_rotation_keeps_the_last_and_the_best() -> Result<()> {
     }
     Ok(())
 }
+
+/// A training that is resumed from an earlier checkpoint leaves the later ones behind.
+#[test]
+fn a_rotation_forgets_what_was_abandoned() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let rotation = Rotation::new(folder.path()).keep_last(2).keep_best(1, Better::Lower);
+    let save = |step: u64, metric: f64| rotation.save(step, Some(metric), &Checkpoint::new());
+    let steps = || -> Result<Vec<u64>> { Ok(rotation.list()?.into_iter().map(|file| file.0).collect()) };
+    for (step, metric) in [(10, 0.5), (20, 4.0), (30, 0.25), (40, 3.0)] {
+        save(step, metric)?;
+    }
+    assert_eq!(steps()?, [30, 40]);
+    // Also one that is worse than all others is there when it has been saved.
+    let path = save(25, 9.0)?;
+    assert_eq!((rotation.latest()?, steps()?), (Some(path), vec![25]));
+    save(35, 8.0)?;
+    save(45, 7.0)?;
+    assert_eq!(steps()?, [35, 45]);
+    let path = save(35, 6.0)?;
+    assert_eq!((rotation.latest()?, rotation.best()?, steps()?), (Some(path.clone()), Some(path), vec![35]));
+    Ok(())
+}

@@ -91,7 +91,7 @@ fn the_reference_reader_reads_checkpoints() -> Result<()> {
     let mut names = file.names();
     names.sort();
     let (m, v) = ("slots/dense/kernel/m", "slots/dense/kernel/v");
-    assert_eq!(names, ["arrays/mask", "iterations", m, v, "variables/dense/kernel"]);
+    assert_eq!(names, ["arrays/mask", "iterations", m, v, "variables/dense/kernel", "weights"]);
     let weights = file.tensor("variables/dense/kernel").expect("the weights");
     assert_eq!((weights.dtype(), weights.shape()), (Dtype::F32, &[3][..]));
     let elements = weights.data().chunks_exact(4).map(|x| f32::from_le_bytes(x.try_into().unwrap()));

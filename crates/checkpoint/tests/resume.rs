@@ -1,8 +1,9 @@
 //! Training that is resumed in another process goes on with the same bits: N steps, a file, the end of the process and N more
-//! steps give the same state as 2 N steps, for each rule of the registry and each row of [`VARIANTS`].
+//! steps give the same state as 2 N steps, for each rule of the registry, some with other arguments ([`ARGUMENTS`]), and each row
+//! of [`VARIANTS`].
 mod common;
 
-use slalom_array::{Array, Generator, Result};
+use slalom_array::{Array, DType, Generator, Result};
 use slalom_autograd::Tensor;
 use slalom_checkpoint::Checkpoint;
 use slalom_nn::{Layer, layers::Dropout};
@@ -28,6 +29,7 @@ struct Variant {
     sparse: bool,
     constrained: bool,
     dropout: bool,
+    double: bool,
 }
 
 const PLAIN: Variant = Variant {
@@ -37,6 +39,7 @@ const PLAIN: Variant = Variant {
     sparse: false,
     constrained: false,
     dropout: false,
+    double: false,
 };
 
 const VARIANTS: &[Variant] = &[
@@ -60,8 +63,46 @@ const VARIANTS: &[Variant] = &[
     Variant { name: "decayed", prepare: |opt| opt.weight_decay(0.01), ..PLAIN },
     Variant { name: "on a plateau", prepare: with_plateau, before: observe, ..PLAIN },
     Variant { name: "dropout", dropout: true, ..PLAIN },
+    Variant { name: "f64", double: true, ..PLAIN },
     Variant { name: "grouped", prepare: with_groups, before: freeze_and_observe, ..PLAIN },
 ];
+
+/// Rules with arguments that have other slots or take other paths than the defaults: a name, the class and its config.
+const ARGUMENTS: &[(&str, &str, &str)] = &[
+    ("SGD with momentum", "SGD", r#"{"momentum": 0.9}"#),
+    ("SGD with Nesterov momentum", "SGD", r#"{"momentum": 0.9, "nesterov": true}"#),
+    ("SGD with dampening", "SGD", r#"{"momentum": 0.9, "dampening": 0.25}"#),
+    ("Adam with AMSGrad", "Adam", r#"{"amsgrad": true}"#),
+    ("lazy Adam", "Adam", r#"{"lazy": true}"#),
+    ("centered RMSprop with momentum", "RMSprop", r#"{"centered": true, "momentum": 0.9}"#),
+    ("Lookahead around SGD", "Lookahead", r#"{"inner": "SGD", "momentum": 0.9, "sync_period": 3}"#),
+    ("Lookahead around Nadam", "Lookahead", r#"{"inner": "Nadam", "sync_period": 3}"#),
+];
+
+fn optimizer(rule: &str) -> Result<Optimizer> {
+    match ARGUMENTS.iter().find(|(name, ..)| *name == rule) {
+        Some((_, class, json)) => Optimizer::from_config(class, &serde_json::from_str(json).expect("JSON")),
+        None => common::optimizer(rule),
+    }
+}
+
+/// Rules that evaluate the loss themselves, and the variants that they refuse. No other training is refused.
+const SEARCHES: &[&str] = &["LBFGS", "TruncatedNewton"];
+const REFUSED: &[&str] = &[
+    "constrained",
+    "clipped",
+    "accumulated",
+    "accumulated rows",
+    "averaged",
+    "scaled",
+    "skipping",
+    "decayed",
+    "grouped",
+];
+
+fn refuses(rule: &str, variant: &Variant) -> bool {
+    SEARCHES.contains(&rule) && REFUSED.contains(&variant.name)
+}
 
 fn with_schedule(mut opt: Optimizer) -> Result<Optimizer> {
     if opt.get_hyper("learning_rate").is_ok() {
@@ -118,17 +159,18 @@ struct Training {
 }
 
 impl Training {
-    fn new(class: &str, variant: &Variant) -> Result<Training> {
+    fn new(rule: &str, variant: &Variant) -> Result<Training> {
         random::set_seed(5);
         let start = Generator::from_seed(17);
         let variable = |name: &str, shape: [usize; 2]| -> Result<Variable> {
             let mut values = vec![0.0f32; shape[0] * shape[1]];
             start.normal(0.0, 0.5, &mut values);
-            let variable = Variable::new(Array::from_vec(shape, values)?).named(name);
+            let dtype = if variant.double { DType::F64 } else { DType::F32 };
+            let variable = Variable::new(Array::from_vec(shape, values)?.cast(dtype)?).named(name);
             Ok(if variant.constrained { variable.constrained(MaxNorm::new(0.9)) } else { variable })
         };
         Ok(Training {
-            optimizer: (variant.prepare)(common::optimizer(class)?)?,
+            optimizer: (variant.prepare)(optimizer(rule)?)?,
             variables: [variable("w", [6, 4])?, variable("b", [1, 4])?, variable("table", [9, 3])?],
             dropout: variant.dropout.then(|| Dropout::new(0.25)),
             data: Generator::from_seed(23),
@@ -142,13 +184,14 @@ impl Training {
             let (mut x, mut ids) = (vec![0.0f32; 5 * 6], vec![0i32; 7]);
             self.data.normal(0.0, 1.0, &mut x);
             self.data.uniform_int(0, 9, &mut ids);
-            let x = Tensor::from_vec([5, 6], x)?;
+            let dtype = self.variables[0].dtype();
+            let x = Tensor::from_vec([5, 6], x)?.cast(dtype)?;
             let ids = Tensor::from_vec([7], ids)?;
             let [w, b, table] = &self.variables;
             let loss = || -> Result<Tensor> {
                 let mut noise = vec![0.0f32; 5 * 6];
                 random::default_generator().uniform(0.5, 1.5, &mut noise);
-                let mut x = &x * Tensor::from_vec([5, 6], noise)?;
+                let mut x = &x * Tensor::from_vec([5, 6], noise)?.cast(dtype)?;
                 if let Some(dropout) = &self.dropout {
                     x = dropout.call(&x, true)?;
                 }
@@ -185,28 +228,29 @@ impl Training {
 
 fn cases() -> impl Iterator<Item = (&'static str, &'static Variant)> {
     let classes = rules::registry().entries().map(|entry| entry.class_name);
-    classes.flat_map(|class| VARIANTS.iter().map(move |variant| (class, variant)))
+    let rules = classes.chain(ARGUMENTS.iter().map(|(name, ..)| *name));
+    rules.flat_map(|rule| VARIANTS.iter().map(move |variant| (rule, variant)))
 }
 
-fn file(folder: &Path, class: &str, variant: &Variant, when: &str) -> PathBuf {
-    folder.join(format!("{class}-{}-{when}.safetensors", variant.name))
+fn file(folder: &Path, rule: &str, variant: &Variant, when: &str) -> PathBuf {
+    folder.join(format!("{rule}-{}-{when}.safetensors", variant.name))
 }
 
 /// One half of each training, in a process of its own.
 fn half(folder: &Path, resumes: bool) -> Result<()> {
-    for (class, variant) in cases() {
+    for (rule, variant) in cases() {
         // Some rules refuse some options; the whole training says so as well.
-        let whole = file(folder, class, variant, "whole");
+        let whole = file(folder, rule, variant, "whole");
         if !whole.exists() {
             continue;
         }
-        let mut training = Training::new(class, variant)?;
+        let mut training = Training::new(rule, variant)?;
         if resumes {
             random::set_seed(99);
-            training.load(&file(folder, class, variant, "first"))?;
+            training.load(&file(folder, rule, variant, "first"))?;
         }
         training.train(variant, STEPS)?;
-        training.save(&file(folder, class, variant, if resumes { "second" } else { "first" }))?;
+        training.save(&file(folder, rule, variant, if resumes { "second" } else { "first" }))?;
     }
     Ok(())
 }
@@ -226,16 +270,19 @@ fn a_resumed_training_has_the_same_bits() -> Result<()> {
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
-    for (class, variant) in cases() {
-        let whole = Training::new(class, variant).and_then(|mut training| {
+    for (rule, variant) in cases() {
+        let whole = Training::new(rule, variant).and_then(|mut training| {
             training.train(variant, 2 * STEPS)?;
             Ok(training)
         });
         match whole {
-            Ok(training) => training.save(&file(folder.path(), class, variant, "whole"))?,
+            Ok(training) => {
+                assert!(!refuses(rule, variant), "{rule}, {}: no error", variant.name);
+                training.save(&file(folder.path(), rule, variant, "whole"))?;
+            }
             Err(error) => {
-                assert_ne!(variant.name, "plain", "{class}: {error}");
-                println!("{class}, {}: {error}", variant.name);
+                println!("{rule}, {}: {error}", variant.name);
+                assert!(refuses(rule, variant), "{rule}, {}: {error}", variant.name);
             }
         }
     }
@@ -247,18 +294,32 @@ fn a_resumed_training_has_the_same_bits() -> Result<()> {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
     let mut compared = 0;
-    for (class, variant) in cases() {
-        let read = |when| fs::read(file(folder.path(), class, variant, when));
+    for (rule, variant) in cases() {
+        let read = |when| fs::read(file(folder.path(), rule, variant, when));
         let Ok(whole) = read("whole") else { continue };
         // The file begins with the SHA-256 of all state.
         let checksum = |bytes: &[u8]| String::from_utf8_lossy(&bytes[37..101]).into_owned();
         let (first, second) = (read("first")?, read("second")?);
-        assert_ne!(checksum(&first), checksum(&whole), "{class}, {}: the state changes", variant.name);
-        assert_eq!(checksum(&second), checksum(&whole), "{class}, {}", variant.name);
+        assert_ne!(checksum(&first), checksum(&whole), "{rule}, {}: the state changes", variant.name);
+        assert_eq!(checksum(&second), checksum(&whole), "{rule}, {}", variant.name);
         assert!(second == whole);
         compared += 1;
     }
     println!("{compared} trainings resumed with the same bits");
-    assert!(compared >= cases().count() * 3 / 4, "of {}", cases().count());
+    assert_eq!(compared, cases().filter(|(rule, variant)| !refuses(rule, variant)).count());
+    Ok(())
+}
+
+/// The layer draws in each step from its own stream, which is part of the checkpoint.
+#[test]
+fn dropout_draws() -> Result<()> {
+    let variant = VARIANTS.iter().find(|variant| variant.dropout).expect("a variant");
+    let mut training = Training::new("SGD", variant)?;
+    let stream = training.dropout.as_ref().expect("a layer").generator().clone();
+    for _ in 0..3 {
+        let before = stream.state();
+        training.train(variant, 1)?;
+        assert_ne!(stream.state(), before);
+    }
     Ok(())
 }

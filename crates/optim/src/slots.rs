@@ -3,7 +3,7 @@ use crate::rule::{Extent, Initial};
 use crate::stages::accumulate::rows;
 use crate::stages::average::Blend;
 use crate::{Rule, SlotOrder, SlotSpec};
-use slalom_array::{Array, DType, Result, Shape};
+use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
 use slalom_variable::Variable;
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -36,6 +36,21 @@ pub(crate) struct SlotTable {
 
 fn address(variable: &Variable) -> usize {
     std::ptr::from_ref(variable.id()).addr()
+}
+
+/// Refuses names under which a state could not be kept: those that repeat, and those with the `/` that divides the parts of a
+/// longer name.
+///
+/// # Errors
+/// [`Argument`](ErrorKind::Argument), with the name.
+pub(crate) fn check_names((what, names): (&'static str, Vec<&str>)) -> Result<()> {
+    for (i, name) in names.iter().enumerate() {
+        if name.contains('/') || names[..i].contains(name) {
+            let expected = "names without `/` that do not repeat";
+            return Err(Error::new(ErrorKind::Argument, what, expected, format_args!("{name:?}")));
+        }
+    }
+    Ok(())
 }
 
 impl SlotTable {

@@ -24,10 +24,7 @@ fn arrays(count: usize) -> String {
 /// Headers of safetensors files, without the braces.
 fn headers() -> Vec<(&'static str, String)> {
     let names: Vec<_> = (0..14_000).map(|i| array(&format!("{i:01000}"), "F32", "0")).collect();
-    let metadata = |text: &str| format!("\"__metadata__\":{{{text}}}");
     let entries: Vec<_> = (0..LARGE / 12).map(|i| format!("\"{i}\":\"\"")).collect();
-    let text = "x".repeat(LARGE / 64);
-    let long: Vec<_> = (0..64).map(|i| format!("\"{i}\":\"{text}\"")).collect();
     vec![
         ("arrays without number", arrays(200_000)),
         ("a long name", array(&"x".repeat(LARGE), "F32", "0")),
@@ -39,6 +36,18 @@ fn headers() -> Vec<(&'static str, String)> {
         ("nested lists", format!("\"x\":{}", filled("[", LARGE))),
         ("nested objects", filled("\"\":{", LARGE)),
         ("metadata without number", metadata(&entries.join(","))),
+    ]
+}
+
+fn metadata(text: &str) -> String {
+    format!("\"__metadata__\":{{{text}}}")
+}
+
+/// Metadata that a safetensors file may have, and a checkpoint, which has others, may not.
+fn long_metadata() -> Vec<(&'static str, String)> {
+    let text = "x".repeat(LARGE / 64);
+    let long: Vec<_> = (0..64).map(|i| format!("\"{i}\":\"{text}\"")).collect();
+    vec![
         ("long metadata", metadata(&long.join(","))),
         ("a long value in the metadata", metadata(&format!("\"\":\"{}\"", filled("\\n", LARGE)))),
     ]
@@ -101,6 +110,8 @@ pub(crate) fn all() -> Vec<(Kind, Case)> {
     let beginning = format!("{{\"__metadata__\":{{\"checksum\":\"{}\"}},", "0".repeat(64));
     for (name, header) in headers() {
         add(Kind::Safetensors, format!("safetensors with {name}"), sealed_plain(&format!("{{{header}}}")));
+    }
+    for (name, header) in headers().into_iter().chain(long_metadata()) {
         add(
             Kind::Checkpoint,
             format!("a checkpoint with {name}"),
@@ -117,17 +128,36 @@ pub(crate) fn all() -> Vec<(Kind, Case)> {
         add(Kind::Checkpoint, format!("a checkpoint with {name}"), sealed(&header, &[]));
         add(Kind::Config, format!("a config of {name}"), json.into_bytes());
     }
+    add(Kind::Checkpoint, "a checkpoint of one weight many times".to_owned(), repeated_weight());
     for (name, bytes) in archives() {
         add(Kind::Npz, format!("an archive of {name}"), bytes);
     }
     cases
 }
 
+/// A checkpoint whose optimizer has one array with a long name, again and again among its weights.
+fn repeated_weight() -> Vec<u8> {
+    const COUNT: usize = 1 << 20;
+    let values = r#"{"optimizers":{"":{}},"default_generator":[1,2],"generators":{},"values":{}}"#;
+    let metadata = [("format", "slalom-checkpoint"), ("version", "1"), ("isa", ""), ("values", values)];
+    let metadata = metadata.map(|(key, value)| format!("\"{key}\":{}", serde_json::Value::from(value)));
+    let weights = format!("{{\"dtype\":\"I32\",\"shape\":[{COUNT}],\"data_offsets\":[0,{}]}}", 4 * COUNT);
+    let header = format!(
+        "{{\"__metadata__\":{{\"checksum\":\"{}\",{}}},{},\"weights\":{weights}}}",
+        "0".repeat(64),
+        metadata.join(","),
+        array(&"x".repeat(1000), "F32", "0"),
+    );
+    sealed(&header, &vec![0; 4 * COUNT])
+}
+
 fn sealed_plain(header: &str) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat()
 }
 
-/// A file of as many arrays as are allowed, which is valid.
-pub(crate) fn many_arrays() -> Vec<u8> {
-    sealed_plain(&format!("{{{}}}", arrays(100_000)))
+/// Safetensors files that are valid, and as large as they may be.
+pub(crate) fn valid() -> Vec<(&'static str, Vec<u8>)> {
+    let mut headers = long_metadata();
+    headers.push(("many arrays", arrays(100_000)));
+    headers.into_iter().map(|(name, header)| (name, sealed_plain(&format!("{{{header}}}")))).collect()
 }

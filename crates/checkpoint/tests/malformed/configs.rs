@@ -72,5 +72,15 @@ pub(crate) fn valid() -> Result<Vec<Valid>> {
         let (bytes, others) = (text.clone().into_bytes(), others.collect());
         Ok(Valid { name, kind: Kind::Config, head: bytes.len(), bytes, fits: true, others })
     };
-    optimizers.iter().map(file).collect()
+    let mut files: Vec<Valid> = optimizers.iter().map(file).collect::<Result<_>>()?;
+    files[0].others.extend(around());
+    Ok(files)
+}
+
+/// Rules around rules that cannot be within others.
+fn around() -> impl Iterator<Item = Case> {
+    ["Lookahead", "lookahead", "LBFGS", "TruncatedNewton", "", "Unknown"].into_iter().map(|inner| {
+        let json = serde_json::json!({"class_name": "Lookahead", "config": {"inner": inner}});
+        Case { name: format!("Lookahead around {inner:?}"), bytes: json.to_string().into_bytes() }
+    })
 }

@@ -1,5 +1,5 @@
 //! Configs that name their class.
-use super::value::{Config, found, keys};
+use super::value::{Config, found, found_keys, shortened};
 use serde_json::{Value, json};
 use slalom_array::{Error, ErrorKind, Result};
 
@@ -42,12 +42,13 @@ impl<'a> Envelope<'a> {
             Error::new(ErrorKind::Config, "from_config", expected, got)
         };
         let object = json.as_object().ok_or_else(|| error(found(json)))?;
-        let get =
-            |key| object.get(key).ok_or_else(|| error(format!("an object with {}", keys(object.keys()))));
+        let get = |key| {
+            object.get(key).ok_or_else(|| error(format!("an object with {}", found_keys(object.keys()))))
+        };
         let (class_name, config) = (get("class_name")?, get("config")?);
         let wrong = |key, value| error(format!("{} for `{key}`", found(value)));
         if let Some(key) = object.keys().find(|key| !Self::KEYS.contains(&key.as_str())) {
-            return Err(error(format!("also the key `{key}`")));
+            return Err(error(format!("also the key `{}`", shortened(key))));
         }
         Ok(Envelope {
             class_name: class_name.as_str().ok_or_else(|| wrong("class_name", class_name))?,

@@ -1,5 +1,5 @@
 //! Typed arguments from a config.
-use super::value::{Config, keys};
+use super::value::{Config, found_keys, keys};
 use super::{Dialect, FromValue};
 use crate::schedules::{self, Schedule, Schedules};
 use slalom_array::{Error, ErrorKind, Result};
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
         if unknown.is_empty() {
             return Ok(());
         }
-        Err(self.error(format!("only {}", keys(&self.asked)), format!("also {}", keys(unknown))))
+        Err(self.error(format!("only {}", keys(&self.asked)), format!("also {}", found_keys(unknown))))
     }
 
     fn hyper(&mut self, key: &'static str) -> Result<Option<NumberOrSchedule>> {
@@ -180,7 +180,10 @@ impl<'a> Reader<'a> {
 
     #[cold]
     fn missing(&self, key: &str, expected: String) -> Error {
-        self.error(format!("{expected} for `{key}`"), format!("a config with {}", keys(self.config.keys())))
+        self.error(
+            format!("{expected} for `{key}`"),
+            format!("a config with {}", found_keys(self.config.keys())),
+        )
     }
 
     #[cold]

@@ -1,5 +1,5 @@
 //! The known classes of one kind.
-use super::value::{Config, keys};
+use super::value::{Config, keys, shortened};
 use super::{Envelope, Reader};
 use crate::schedules::Schedules;
 use serde_json::Value;
@@ -73,7 +73,7 @@ impl<'a, T> Registry<'a, T> {
         self.entries().find(|entry| entry.class_name.eq_ignore_ascii_case(class_name)).ok_or_else(|| {
             let known = keys(self.entries().map(|entry| entry.class_name));
             let expected = format!("a {}, one of {known}", self.kind);
-            Error::new(ErrorKind::NotFound, "from_config", expected, format!("`{class_name}`"))
+            Error::new(ErrorKind::NotFound, "from_config", expected, format!("`{}`", shortened(class_name)))
         })
     }
 

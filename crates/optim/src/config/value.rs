@@ -1,5 +1,6 @@
 //! Single values of a config: numbers, booleans, strings and arrays.
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The config of one object: its arguments by name.
 pub type Config = Map<String, Value>;
@@ -189,20 +190,44 @@ impl<T: ToValue> ToValue for Vec<T> {
     }
 }
 
+/// The most characters of a string, and the most keys, that an error message quotes.
+const QUOTED: usize = 100;
+const QUOTED_KEYS: usize = 20;
+
+/// The beginning of a text, for error messages.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
 /// A value in words, for error messages.
 pub(super) fn found(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
         Value::Bool(value) => format!("the boolean {value}"),
         Value::Number(value) => format!("the number {value}"),
-        Value::String(value) => format!("the string {value:?}"),
+        Value::String(value) => format!("the string {:?}", shortened(value)),
         Value::Array(elements) => format!("an array of length {}", elements.len()),
-        Value::Object(config) => format!("an object with {}", keys(config.keys())),
+        Value::Object(config) => format!("an object with {}", found_keys(config.keys())),
     }
 }
 
-/// Keys in words, for error messages.
+/// Known names in words, for error messages: all of them.
 pub(super) fn keys(keys: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let keys: Vec<_> = keys.into_iter().map(|key| format!("`{}`", key.as_ref())).collect();
     if keys.is_empty() { "no keys".into() } else { keys.join(", ") }
+}
+
+/// The keys of a config in words, for error messages: the first of them.
+pub(super) fn found_keys(keys: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let mut rest = keys.into_iter();
+    let first = rest.by_ref().take(QUOTED_KEYS);
+    let first: Vec<_> = first.map(|key| format!("`{}`", shortened(key.as_ref()))).collect();
+    match rest.count() {
+        _ if first.is_empty() => "no keys".into(),
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
 }

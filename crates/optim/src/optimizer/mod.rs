@@ -16,7 +16,7 @@ pub use restore::Restore;
 pub(crate) use search::Loss;
 pub use state::State;
 
-use crate::slots::SlotTable;
+use crate::slots::{SlotTable, check_names};
 use crate::stages::clip::ClipOptions;
 use crate::stages::{Stages, Transformer};
 use crate::{Rule, SlotSpec};
@@ -24,6 +24,7 @@ use hypers::Hypers;
 use serialize::Printed;
 use slalom_array::Result;
 use slalom_variable::Variable;
+use std::sync::atomic::AtomicBool;
 
 /// Trains variables by gradient descent, by one of the rules in [`rules`](crate::rules) or your own
 /// (`tf.keras.optimizers.Optimizer`).
@@ -96,6 +97,8 @@ pub struct Optimizer {
     slots: SlotTable,
     /// Whether weights exist.
     built: bool,
+    /// Whether variables and their averages are exchanged at present.
+    exchanged: AtomicBool,
     /// Whether a rule has panicked in the middle of an update.
     poisoned: bool,
 }
@@ -104,7 +107,8 @@ impl Optimizer {
     /// An optimizer that follows `rule`, named after it.
     ///
     /// # Errors
-    /// [`Argument`](slalom_array::ErrorKind::Argument), if the rule refuses its arguments or a hyperparameter is not in its range.
+    /// [`Argument`](slalom_array::ErrorKind::Argument), if the rule refuses its arguments, a hyperparameter is not in its range, or
+    /// two slots, scalars or hyperparameters have one name or a `/` in it.
     pub fn new(rule: impl Rule + 'static) -> Result<Optimizer> {
         Optimizer::from_rule(Box::new(rule))
     }
@@ -117,9 +121,16 @@ impl Optimizer {
         let name = rule.class_name().to_owned();
         rule.validate().map_err(|error| error.context(&name))?;
         let hypers = Hypers::new(&name, &*rule)?;
+        let (specs, scalars) = (rule.slots(), rule.scalars());
+        let names = [
+            ("slots", specs.iter().map(SlotSpec::name).collect()),
+            ("scalars", scalars.iter().map(SlotSpec::name).collect()),
+            ("hyperparameters", hypers.all.iter().map(|hyper| hyper.name).collect()),
+        ];
+        names.into_iter().try_for_each(check_names).map_err(|error| error.context(&name))?;
         let iterations = iterations_variable(&name);
         Ok(Optimizer {
-            specs: rule.slots(),
+            specs,
             rule,
             name,
             hypers,
@@ -133,6 +144,7 @@ impl Optimizer {
             scalars: Vec::new(),
             slots: SlotTable::default(),
             built: false,
+            exchanged: AtomicBool::new(false),
             poisoned: false,
         })
     }

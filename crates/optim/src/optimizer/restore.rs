@@ -207,9 +207,13 @@ impl Optimizer {
             values.extend(value.map(|value| (variable, value)));
         }
         let clip = self.restored_clip(&mut from);
-        let weights = restored_names(&mut from);
-        let built = weights.is_some();
-        let (slots, scalars) = self.restored_weights(&mut from, &names, weights.unwrap_or_default())?;
+        let (mut built, mut slots, mut scalars) = (self.built, None, self.scalars.clone());
+        if let Some(weights) = restored_names(&mut from) {
+            built = !weights.is_empty();
+            let table = self.restored_slots(&mut from, &names, &weights)?;
+            scalars = if built { self.restored_scalars(&mut from, &table)? } else { Vec::new() };
+            slots = Some(table);
+        }
         let differences = from.finish();
         Ok(Restore { optimizer: self, values, hypers, clip, scalars, slots, built, frozen, differences })
     }
@@ -267,19 +271,23 @@ impl Optimizer {
 
     fn restored_clip(&self, from: &mut Reader<'_>) -> ClipOptions {
         let Some(saved) = from.object("clip") else { return self.clip };
-        let mut read = |key: &str| match saved.get(key).map(Option::<f64>::from_value) {
+        let mut read = |key: &str, live| match saved.get(key).map(Option::<f64>::from_value) {
             Some(Ok(value)) => value,
             other => {
                 let got = other.and_then(Result::err).unwrap_or("nothing".into());
                 from.differs(&format!("clip.{key}"), "a number or null", got);
-                None
+                live
             }
         };
         let clip = ClipOptions {
-            value: read("clipvalue"),
-            norm: read("clipnorm"),
-            global_norm: read("global_clipnorm"),
+            value: read("clipvalue", self.clip.value),
+            norm: read("clipnorm", self.clip.norm),
+            global_norm: read("global_clipnorm", self.clip.global_norm),
         };
+        if clip.any() && !self.transformers.is_empty() {
+            from.differs("clip", "no clip options beside gradient transformers", "some");
+            return self.clip;
+        }
         if let Err(error) = clip.check(&self.name) {
             from.differs("clip", error.expected(), error.got());
             return self.clip;
@@ -287,19 +295,14 @@ impl Optimizer {
         clip
     }
 
-    /// New slots and scalars with the values of the state. Slots stay as they are if the state names none.
-    fn restored_weights(
-        &self,
-        from: &mut Reader<'_>,
-        names: &Names,
-        weights: Vec<&str>,
-    ) -> Result<(Option<SlotTable>, Vec<Variable>)> {
+    /// New slots with the values of the state.
+    fn restored_slots(&self, from: &mut Reader<'_>, names: &Names, weights: &[&str]) -> Result<SlotTable> {
         let places: HashMap<&str, usize> = weights.iter().enumerate().map(|(i, &name)| (name, i)).collect();
         let variables: HashMap<&str, &Variable> = names.iter().collect();
         let mut table = SlotTable::default();
         table.begin();
         let mut entries: Vec<&str> = Vec::new();
-        for weight in &weights {
+        for weight in weights {
             let slot = weight.strip_prefix("slots/").and_then(|slot| slot.rsplit_once('/'));
             let Some((name, _)) = slot.filter(|(name, _)| variables.contains_key(name)) else { continue };
             if table.find(entries.len(), variables[name]).0 == entries.len() {
@@ -313,7 +316,11 @@ impl Optimizer {
             let old = self.slots.of(&entry.variable).unwrap_or_default();
             for (i, (spec, slot)) in self.specs.iter().zip(&entry.slots).enumerate() {
                 let name = format!("slots/{name}/{}", spec.name);
-                order.insert(address(slot), places.get(name.as_str()).copied().unwrap_or(usize::MAX));
+                let place = places.get(name.as_str()).copied();
+                if place.is_none() {
+                    from.differs("weights", &name, "a list without it");
+                }
+                order.insert(address(slot), place.unwrap_or(usize::MAX));
                 let value = from.value_of(name, slot).or_else(|| old.get(i).map(Variable::array));
                 if let Some(value) = value {
                     *slot.update().array() = value;
@@ -321,31 +328,34 @@ impl Optimizer {
             }
         }
         table.reorder(|slot| order[&address(slot)]);
-        let scalars = if weights.is_empty() { Vec::new() } else { self.restored_scalars(from, &table)? };
-        let named = from.state.values.contains_key("weights");
-        Ok((named.then_some(table), scalars))
+        Ok(table)
     }
 
+    /// New scalars with the values of the state, or else the present ones.
     fn restored_scalars(&self, from: &mut Reader<'_>, table: &SlotTable) -> Result<Vec<Variable>> {
-        let scalar = |spec: crate::SlotSpec| {
+        let scalar = |(i, spec): (usize, crate::SlotSpec)| {
             let name = format!("scalars/{}", spec.name);
+            let live = self.scalars.get(i);
             // The type is that of the first variable, which a state without slots does not tell.
-            let dtype =
-                spec.dtype.or(from.state.arrays.get(&name).map(Array::dtype).filter(|d| d.is_float()));
-            let dtype = dtype.unwrap_or(table.first_dtype());
+            let saved = from.state.arrays.get(&name).map(Array::dtype).filter(|dtype| dtype.is_float());
+            let dtype = spec.dtype.or(saved).or(live.map(Variable::dtype)).unwrap_or(table.first_dtype());
             let value = from.array(name, &Shape::SCALAR, dtype);
             let Initial::Number(initial) = spec.initial else { return Err(no_variable(spec.name)) };
+            let value = value.or(live.map(Variable::array));
             let value = value.map_or_else(|| Array::full([], initial, dtype), Ok)?;
             Ok(Variable::new(value).named(format!("{}/{}", self.name, spec.name)).untrainable())
         };
-        self.rule.scalars().into_iter().map(scalar).collect()
+        self.rule.scalars().into_iter().enumerate().map(scalar).collect()
     }
 }
 
-/// The names of the weights; `None` before the first step.
+/// The names of the weights, none before the first step; `None` if they cannot be read.
 fn restored_names<'a>(from: &mut Reader<'a>) -> Option<Vec<&'a str>> {
-    let value = from.value("weights").filter(|value| !value.is_null())?;
-    let names = value.as_array().and_then(|names| names.iter().map(Value::as_str).collect());
+    let value = from.value("weights")?;
+    let names = match value {
+        Value::Null => Some(Vec::new()),
+        value => value.as_array().and_then(|names| names.iter().map(Value::as_str).collect()),
+    };
     if names.is_none() {
         from.differs("weights", "a list of names or null", value);
     }

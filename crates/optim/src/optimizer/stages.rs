@@ -9,6 +9,7 @@ use crate::{IntoHyper, SlotSpec};
 use slalom_array::{Array, Error, ErrorKind, Result};
 use slalom_autograd::Tensor;
 use slalom_variable::Variable;
+use std::sync::atomic::Ordering;
 
 /// Weight decay and parameter groups.
 impl Optimizer {
@@ -86,7 +87,8 @@ impl Optimizer {
     /// the value (`use_ema`, `ema_momentum` of Keras 3).
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`], if the momentum is not from 0 to 1; [`ErrorKind::State`], if weights exist.
+    /// [`ErrorKind::Argument`], if the momentum is not from 0 to 1, or if the rule has a slot `average` of its own;
+    /// [`ErrorKind::State`], if weights exist.
     ///
     /// ```
     /// use slalom_optim::{Optimizer, rules::Sgd};
@@ -104,7 +106,7 @@ impl Optimizer {
     pub fn use_ema(mut self, momentum: f64) -> Result<Optimizer> {
         self.unbuilt("use_ema")?;
         let spec = SlotSpec::copy_of_variable(average::SLOT).extent(Extent::Variable);
-        let slot = self.stage_slot(spec);
+        let slot = self.stage_slot(spec)?;
         let overwrite = self.stages.average.and_then(|average| average.overwrite);
         let average = Average::new(momentum, overwrite, slot).map_err(|error| error.context(&self.name))?;
         self.stages.average = Some(average);
@@ -141,7 +143,8 @@ impl Optimizer {
     }
 
     /// Calls a closure while the variables have the values of their averages, to validate or to save a model; then they have
-    /// their own again.
+    /// their own again. A [state](Optimizer::state) that is taken meanwhile is that of the training, with the variables' own
+    /// values.
     ///
     /// # Errors
     /// [`ErrorKind::State`], if there are no averages.
@@ -153,6 +156,7 @@ impl Optimizer {
                 for (variable, average) in self.0.averages() {
                     std::mem::swap(variable.update().array(), average.update().array());
                 }
+                self.0.exchanged.fetch_xor(true, Ordering::Relaxed);
             }
         }
         impl Drop for Exchanged<'_> {
@@ -169,7 +173,7 @@ impl Optimizer {
     }
 
     /// Each variable that has been updated, with its average.
-    fn averages(&self) -> impl Iterator<Item = (&Variable, &Variable)> {
+    pub(super) fn averages(&self) -> impl Iterator<Item = (&Variable, &Variable)> {
         let entries = self.slots.kept();
         let slot = self.stages.average.map(|average| average.slot);
         entries.iter().filter_map(move |entry| Some((&entry.variable, &entry.slots[slot?])))
@@ -184,12 +188,13 @@ impl Optimizer {
     /// [`apply_accumulated`](Optimizer::apply_accumulated) does a step with what there is.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`], if it is less than 2; [`ErrorKind::State`], if weights exist.
+    /// [`ErrorKind::Argument`], if it is less than 2, or if the rule has a slot `gradient_accumulator` or `accumulated_rows` of
+    /// its own; [`ErrorKind::State`], if weights exist.
     pub fn gradient_accumulation_steps(mut self, steps: i64) -> Result<Optimizer> {
         self.unbuilt("gradient_accumulation_steps")?;
         let [sum, rows] = accumulate::SLOTS.map(SlotSpec::new);
-        let slot = self.stage_slot(sum.extent(Extent::Variable));
-        self.stage_slot(rows.dtype(slalom_array::DType::F32).extent(Extent::Rows));
+        let slot = self.stage_slot(sum.extent(Extent::Variable))?;
+        self.stage_slot(rows.dtype(slalom_array::DType::F32).extent(Extent::Rows))?;
         let accumulation = Accumulation::new(&self.name, steps, slot);
         self.stages.accumulation = Some(accumulation.map_err(|error| error.context(&self.name))?);
         Ok(self)
@@ -204,12 +209,18 @@ impl Optimizer {
     }
 
     /// The place of a stage's slot, which is made behind those of the rule if it is not there yet.
-    fn stage_slot(&mut self, spec: SlotSpec) -> usize {
-        let known = self.specs.iter().position(|known| *known == spec);
-        known.unwrap_or_else(|| {
-            self.specs.push(spec);
-            self.specs.len() - 1
-        })
+    fn stage_slot(&mut self, spec: SlotSpec) -> Result<usize> {
+        match self.specs.iter().position(|known| known.name == spec.name) {
+            Some(place) if self.specs[place] == spec => Ok(place),
+            Some(_) => {
+                let expected = format!("a rule without a slot {:?}", spec.name);
+                Err(Error::new(ErrorKind::Argument, "slots", expected, "one that has it").context(&self.name))
+            }
+            None => {
+                self.specs.push(spec);
+                Ok(self.specs.len() - 1)
+            }
+        }
     }
 
     fn unbuilt(&self, option: &'static str) -> Result<()> {

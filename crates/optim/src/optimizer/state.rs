@@ -4,11 +4,13 @@
 //! names of its own, in [`Optimizer::prepare_restore`] it asks for them.
 use super::Optimizer;
 use crate::config::{Config, number, object};
+use crate::stages::average;
 use crate::{Hyper, NamedHyper};
 use serde_json::{Value, json};
 use slalom_array::{Array, Error, ErrorKind, Result};
 use slalom_variable::Variable;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 /// All that a training remembers from step to step, by name.
 ///
@@ -148,6 +150,9 @@ impl Optimizer {
             state.array(name, &variable);
         }
         let weights = self.save_slots(&names, &mut state)?;
+        if self.exchanged.load(Ordering::Relaxed) {
+            self.exchange_averages(&names, &mut state);
+        }
         let clip = self.clip.named().map(|(key, value)| (key, value.map_or(Value::Null, number)));
         state.values = object([
             ("optimizer", json!({"class_name": self.rule.class_name(), "config": self.rule.config()})),
@@ -200,6 +205,17 @@ impl Optimizer {
         let scalars = self.rule.scalars().into_iter().map(|spec| format!("scalars/{}", spec.name));
         let slots = self.slots.created().iter().map(|slot| slots[&address(slot)].clone());
         Ok(std::iter::once("iterations".to_owned()).chain(remembered).chain(scalars).chain(slots).collect())
+    }
+
+    /// Puts values and averages back in their places, in a state that was taken while they are exchanged.
+    fn exchange_averages(&self, names: &Names, state: &mut State) {
+        for name in self.averages().filter_map(|(variable, _)| names.of(variable)) {
+            let names = [format!("variables/{name}"), format!("slots/{name}/{}", average::SLOT)];
+            let [value, average] = names.each_ref().map(|name| state.arrays.remove(name));
+            let [of_value, of_average] = names;
+            state.arrays.extend(value.map(|array| (of_average, array)));
+            state.arrays.extend(average.map(|array| (of_value, array)));
+        }
     }
 
     /// The hyperparameters of groups that are variables, by name.

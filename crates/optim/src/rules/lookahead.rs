@@ -3,8 +3,10 @@ use super::arguments::{at_least, hyper};
 use super::synchronize::Synchronize;
 use crate::config::{Config, Reader};
 use crate::{Hyper, IntoHyper, Item, NamedHyper, Rule, SlotOrder, SlotSpec, Step, driver};
-use slalom_array::{Result, Shape};
+use slalom_array::{Error, ErrorKind, Result, Shape};
 use slalom_variable::Variable;
+
+const NAME: &str = "Lookahead";
 
 /// Lookahead: slow weights that follow those of another rule (`optax.lookahead`).
 ///
@@ -32,7 +34,8 @@ pub struct Lookahead {
 }
 
 impl Lookahead {
-    /// Lookahead around a rule, with the defaults.
+    /// Lookahead around a rule, with the defaults. The rule within updates by gradients: it is neither another Lookahead nor one
+    /// that evaluates the loss itself.
     pub fn new(inner: impl Rule + 'static) -> Lookahead {
         Lookahead::around(Box::new(inner))
     }
@@ -56,6 +59,10 @@ impl Lookahead {
     /// The config holds the class of the rule within, `inner`, and the arguments of both side by side.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Lookahead> {
         let inner = super::registry().find(&reader.take::<String>("inner")?)?;
+        // Its own `inner` would be this one again.
+        if inner.class_name == NAME {
+            return Err(refused(NAME));
+        }
         let lookahead = Lookahead::around((inner.build)(reader)?);
         let slow_step_size = hyper(reader, "slow_step_size", 0.5)?;
         Ok(lookahead.slow_step_size(slow_step_size).sync_period(reader.take_or("sync_period", 6)?))
@@ -67,9 +74,15 @@ impl Lookahead {
     }
 }
 
+#[cold]
+fn refused(inner: &str) -> Error {
+    let expected = "a rule that updates by gradients, other than Lookahead";
+    Error::new(ErrorKind::Argument, "inner", expected, inner)
+}
+
 impl Rule for Lookahead {
     fn class_name(&self) -> &str {
-        "Lookahead"
+        NAME
     }
 
     fn hypers(&self) -> Vec<NamedHyper> {
@@ -99,6 +112,9 @@ impl Rule for Lookahead {
 
     fn validate(&self) -> Result<()> {
         at_least("sync_period", self.sync_period as f64, 1.0)?;
+        if self.inner.class_name() == NAME || self.inner.search().is_some() {
+            return Err(refused(self.inner.class_name()));
+        }
         self.inner.validate()
     }
 
