@@ -279,6 +279,11 @@ impl Groups {
         }
     }
 
+    /// Whether the variable is frozen.
+    pub(crate) fn is_frozen(&self, variable: &Variable) -> bool {
+        self.groups.iter().any(|group| group.frozen && group.has(variable))
+    }
+
     /// For each set but the first: the hyperparameters that it changes, and its learning-rate factor.
     pub(crate) fn sets(&self) -> impl Iterator<Item = (impl Iterator<Item = &(usize, NamedHyper)>, f64)> {
         self.sets[1..].iter().map(|set| {

@@ -18,3 +18,4 @@ mod stages;
 mod sums;
 mod user_stages;
 mod weight_decay;
+mod windows;
