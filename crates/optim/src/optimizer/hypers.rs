@@ -3,7 +3,7 @@ use super::Optimizer;
 use crate::config::Config;
 use crate::schedules::Schedule;
 use crate::stages::{decay, groups::Groups};
-use crate::{Hyper, IntoHyper, NamedHyper, Rule, Step};
+use crate::{Group, Hyper, IntoHyper, NamedHyper, Rule, Step};
 use slalom_array::{Error, ErrorKind, Result};
 use smallvec::{SmallVec, smallvec};
 
@@ -133,6 +133,24 @@ impl Hypers {
         let i = self.find(optimizer, name)?;
         Ok((i, self.all[i].replaced(optimizer, hyper)?))
     }
+}
+
+/// Refuses what would give a group scalars of its own: those of a rule are the same for all variables, and follow from the
+/// hyperparameters of variables in no group. Weight decay has no part in them, and a learning-rate factor only where they
+/// come from sums over all variables.
+pub(super) fn check_shared(rule: &dyn Rule, group: &Group) -> Result<()> {
+    if rule.scalars().is_empty() {
+        return Ok(());
+    }
+    if let Some(name) = group.names().find(|name| !name.ends_with("weight_decay")) {
+        let expected = "hyperparameters that are the same for all variables, as the rule's scalars are";
+        return Err(Error::new(ErrorKind::Argument, "group", expected, format!("{name:?} of a group")));
+    }
+    if group.scales() && rule.updates_together() {
+        let expected = "no factor, as the rule finds one learning rate for all variables";
+        return Err(Error::new(ErrorKind::Argument, "learning_rate_factor", expected, "one"));
+    }
+    Ok(())
 }
 
 type Values = SmallVec<[f64; 8]>;

@@ -13,6 +13,7 @@ mod registry;
 mod rows;
 mod schedules;
 mod searches;
+mod shared_state;
 mod single_rules;
 mod stages;
 mod sums;
