@@ -12,6 +12,7 @@ mod refusals;
 mod registry;
 mod rows;
 mod schedules;
+mod search_memory;
 mod searches;
 mod shared_state;
 mod single_rules;
