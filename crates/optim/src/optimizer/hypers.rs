@@ -5,6 +5,7 @@ use crate::schedules::Schedule;
 use crate::stages::{decay, groups::Groups};
 use crate::{Group, Hyper, IntoHyper, NamedHyper, Rule, Step};
 use slalom_array::{Error, ErrorKind, Result};
+use slalom_variable::Variable;
 use smallvec::{SmallVec, smallvec};
 
 /// The hyperparameters of the rule, and those that all rules have in common.
@@ -198,16 +199,25 @@ impl Optimizer {
     }
 
     /// Tells the schedules among the hyperparameters, also those of groups, of a metric, usually the loss on validation data after each epoch:
-    /// [`ReduceOnPlateau`](crate::schedules::ReduceOnPlateau) waits for it.
+    /// [`ReduceOnPlateau`](crate::schedules::ReduceOnPlateau) waits for it. Schedules that share what they remember are told once.
     ///
     /// # Errors
     /// [`ErrorKind::Memory`].
     pub fn observe(&self, metric: f64) -> Result<()> {
-        self.hypers.schedules().try_for_each(|(_, schedule)| schedule.observe(metric))?;
-        self.stages.groups.hypers().try_for_each(|(_, hyper)| match &hyper.hyper {
-            Hyper::Schedule(schedule) => schedule.observe(metric),
-            _ => Ok(()),
-        })
+        let of_groups = self.stages.groups.hypers().filter_map(|(_, hyper)| match &hyper.hyper {
+            Hyper::Schedule(schedule) => Some(&**schedule),
+            _ => None,
+        });
+        let mut told: Vec<Variable> = Vec::new();
+        for schedule in self.hypers.schedules().map(|(_, schedule)| schedule).chain(of_groups) {
+            let state = schedule.state();
+            let known = |variable: &Variable| told.iter().any(|other| other.same(variable));
+            if state.is_empty() || !state.iter().all(known) {
+                schedule.observe(metric)?;
+                told.extend(state);
+            }
+        }
+        Ok(())
     }
 
     /// As [`get`](Optimizer::get) of `learning_rate`: before `decay`.

@@ -16,6 +16,7 @@ mod search_memory;
 mod searches;
 mod shared_state;
 mod single_rules;
+mod stage_state;
 mod stages;
 mod sums;
 mod user_stages;
