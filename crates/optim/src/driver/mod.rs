@@ -231,14 +231,14 @@ impl<R: ElementRule> Coefficients<R> {
     }
 }
 
-/// Advances the scalars of each step.
+/// Advances the scalars, which are the same for all steps: by the first one, that of variables in no group.
 fn advance<R: ElementRule>(rule: &R, steps: &mut [Step<'_>], sums: [f64; 2]) {
-    for step in steps {
-        let mut scalars = std::mem::take(&mut step.scalars);
-        step.scalars.clone_from(&scalars);
-        rule.advance(step, sums, &mut scalars);
-        step.scalars = scalars;
-    }
+    let [first, others @ ..] = steps else { return };
+    let mut scalars = std::mem::take(&mut first.scalars);
+    first.scalars.clone_from(&scalars);
+    rule.advance(first, sums, &mut scalars);
+    others.iter_mut().for_each(|step| step.scalars.clone_from(&scalars));
+    first.scalars = scalars;
 }
 
 fn run_with<R: ElementRule, const N: usize>(rule: &R, steps: &mut [Step<'_>], items: &mut [Item<'_>]) {

@@ -41,8 +41,10 @@ type Targets = SmallVec<[Target; 2]>;
 impl Optimizer {
     /// Updates each variable by its gradient, and counts one step. Returns the number of steps done.
     ///
-    /// Variables without a gradient stay as they are, with a warning in the log. An empty list does nothing. A micro-batch of an
-    /// [accumulation](Optimizer::gradient_accumulation_steps) and a [skipped](Optimizer::skip_nonfinite) step do not count.
+    /// Variables without a gradient stay as they are, with a warning in the log. An empty list does nothing; a step whose
+    /// gradients have all been dropped by the aggregator or a transformer updates nothing, but counts, as in the reference. A
+    /// micro-batch of an [accumulation](Optimizer::gradient_accumulation_steps) and a [skipped](Optimizer::skip_nonfinite) step
+    /// do not count. A variable that is listed twice is updated twice, or, where gradients are accumulated, by their sum.
     ///
     /// # Errors
     /// Nothing has changed then:
@@ -144,7 +146,8 @@ impl Optimizer {
             return Ok(iterations);
         }
         self.slots.begin();
-        let gradients = accumulation.mean(&self.slots, Sums::default(), count)?;
+        let mut gradients = accumulation.mean(&self.slots, Sums::default(), count)?;
+        self.stages.groups.drop_frozen(&mut gradients);
         self.proceed(iterations, gradients, &ApplyOptions::default())
     }
 
@@ -191,7 +194,10 @@ impl Optimizer {
         let sums = accumulation.add(&self.slots, &gradients, &entries)?;
         let count = accumulation.done()? + 1;
         if count >= accumulation.steps {
-            return accumulation.mean(&self.slots, sums, count);
+            let mut means = accumulation.mean(&self.slots, sums, count)?;
+            // A variable may have been frozen since its gradients came.
+            self.stages.groups.drop_frozen(&mut means);
+            return Ok(means);
         }
         let scalars = self.new_scalars()?;
         accumulation.commit(&self.slots, sums, Array::scalar(count));
@@ -243,7 +249,8 @@ impl Optimizer {
 
     /// Resolves the hyperparameters, computes what may fail, and commits.
     fn update(&mut self, iterations: i64, targets: &[Target]) -> Result<()> {
-        let new_scalars = self.new_scalars()?;
+        // Without a variable nobody knows the scalars' element type.
+        let new_scalars = if targets.is_empty() { None } else { self.new_scalars()? };
         let mut steps = self.hypers.steps(&self.name, iterations, &self.stages.groups)?;
         let scalars = new_scalars.as_ref().unwrap_or(&self.scalars);
         for scalar in scalars {
@@ -269,17 +276,19 @@ impl Optimizer {
         let mut taken = commit::Taken::new(&self.slots, &in_place, &self.iterations, blend)?;
 
         self.poisoned = true;
-        if in_place.is_empty() {
-            steps[0].scalars = advanced;
-        } else {
+        if !in_place.is_empty() {
             taken.update(rule, &mut steps, &in_place, blend)?;
+        } else if !copied.is_empty() {
+            steps[0].scalars = advanced;
         }
         self.poisoned = false;
         taken.count(iterations + 1);
         commit::swap_in(&self.slots, copies, blend);
         commit::fill(&mut values, &steps[0].scalars);
         drop(steps);
-        self.keep(new_scalars);
+        if !targets.is_empty() {
+            self.keep(new_scalars);
+        }
         for (scalar, value) in self.scalars.iter().zip(values) {
             *scalar.update().array() = value;
         }
@@ -290,7 +299,7 @@ impl Optimizer {
         Ok(())
     }
 
-    /// The averages of variables that the step has not, and their values where these are replaced.
+    /// The averages of variables that the step has not, and their values where these are replaced: not those that are frozen.
     fn idle_averages(&self, blend: Option<Blend>) -> Result<Vec<(Variable, Array)>> {
         let mut new = Vec::new();
         for (blend, entry) in
@@ -299,8 +308,8 @@ impl Optimizer {
             let average = &entry.slots[blend.slot];
             let [value, mean] = blend.copies(&entry.variable, average)?;
             new.push((average.clone(), mean));
-            if blend.overwrite {
-                new.push((entry.variable.clone(), value));
+            if blend.overwrite && !self.stages.groups.is_frozen(&entry.variable) {
+                new.push((entry.variable.clone(), constrain::constrain_all(&entry.variable, value)?));
             }
         }
         Ok(new)

@@ -3,8 +3,9 @@ use super::Optimizer;
 use crate::config::Config;
 use crate::schedules::Schedule;
 use crate::stages::{decay, groups::Groups};
-use crate::{Hyper, IntoHyper, NamedHyper, Rule, Step};
+use crate::{Group, Hyper, IntoHyper, NamedHyper, Rule, Step};
 use slalom_array::{Error, ErrorKind, Result};
+use slalom_variable::Variable;
 use smallvec::{SmallVec, smallvec};
 
 /// The hyperparameters of the rule, and those that all rules have in common.
@@ -135,6 +136,24 @@ impl Hypers {
     }
 }
 
+/// Refuses what would give a group scalars of its own: those of a rule are the same for all variables, and follow from the
+/// hyperparameters of variables in no group. Weight decay has no part in them, and a learning-rate factor only where they
+/// come from sums over all variables.
+pub(super) fn check_shared(rule: &dyn Rule, group: &Group) -> Result<()> {
+    if rule.scalars().is_empty() {
+        return Ok(());
+    }
+    if let Some(name) = group.names().find(|name| !name.ends_with("weight_decay")) {
+        let expected = "hyperparameters that are the same for all variables, as the rule's scalars are";
+        return Err(Error::new(ErrorKind::Argument, "group", expected, format!("{name:?} of a group")));
+    }
+    if group.scales() && rule.updates_together() {
+        let expected = "no factor, as the rule finds one learning rate for all variables";
+        return Err(Error::new(ErrorKind::Argument, "learning_rate_factor", expected, "one"));
+    }
+    Ok(())
+}
+
 type Values = SmallVec<[f64; 8]>;
 
 /// Hyperparameters.
@@ -180,16 +199,25 @@ impl Optimizer {
     }
 
     /// Tells the schedules among the hyperparameters, also those of groups, of a metric, usually the loss on validation data after each epoch:
-    /// [`ReduceOnPlateau`](crate::schedules::ReduceOnPlateau) waits for it.
+    /// [`ReduceOnPlateau`](crate::schedules::ReduceOnPlateau) waits for it. Schedules that share what they remember are told once.
     ///
     /// # Errors
     /// [`ErrorKind::Memory`].
     pub fn observe(&self, metric: f64) -> Result<()> {
-        self.hypers.schedules().try_for_each(|(_, schedule)| schedule.observe(metric))?;
-        self.stages.groups.hypers().try_for_each(|(_, hyper)| match &hyper.hyper {
-            Hyper::Schedule(schedule) => schedule.observe(metric),
-            _ => Ok(()),
-        })
+        let of_groups = self.stages.groups.hypers().filter_map(|(_, hyper)| match &hyper.hyper {
+            Hyper::Schedule(schedule) => Some(&**schedule),
+            _ => None,
+        });
+        let mut told: Vec<Variable> = Vec::new();
+        for schedule in self.hypers.schedules().map(|(_, schedule)| schedule).chain(of_groups) {
+            let state = schedule.state();
+            let known = |variable: &Variable| told.iter().any(|other| other.same(variable));
+            if state.is_empty() || !state.iter().all(known) {
+                schedule.observe(metric)?;
+                told.extend(state);
+            }
+        }
+        Ok(())
     }
 
     /// As [`get`](Optimizer::get) of `learning_rate`: before `decay`.

@@ -1,7 +1,10 @@
 //! Steps of rules that evaluate the loss themselves.
 use super::Optimizer;
+use super::state::address;
 use crate::minimize::Recorded;
+use crate::rule::Initial;
 use crate::search::{Objective, SearchState};
+use crate::slots::SlotTable;
 use crate::stages::{commit, missing};
 use crate::{Report, Variables};
 use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
@@ -20,7 +23,8 @@ pub(crate) trait Loss {
 }
 
 impl Optimizer {
-    /// Does a step of a rule that searches. `first` is the loss at the variables' present values.
+    /// Does a step of a rule that searches, which begins anew where the last step was one of other variables. `first` is the
+    /// loss at the variables' present values.
     pub(crate) fn search(&mut self, first: Recorded, loss: &mut dyn Loss) -> Result<Report> {
         self.check_usable()?;
         self.check_searchable(&first.variables).map_err(|error| error.context(&self.name))?;
@@ -29,24 +33,28 @@ impl Optimizer {
         if first.variables.is_empty() {
             return Ok(Report { loss: reported, iterations });
         }
+        let (known, idle_before) = (self.slots.kept().len(), idle(&self.slots));
         self.slots.begin();
         let entries: Vec<usize> =
             first.variables.iter().enumerate().map(|(i, variable)| self.slots.find(i, variable).0).collect();
         self.slots.create(&*self.rule, &self.specs, &self.name)?;
         let new_scalars = self.new_scalars()?;
         let scalars = new_scalars.as_ref().unwrap_or(&self.scalars);
-        let mut step = self.hypers.step(&self.name, iterations)?;
         let mut state = SearchState::default();
         for scalar in scalars {
             state.scalars.push(scalar.array().item()?);
         }
-        step.scalars = state.scalars.iter().copied().collect();
         let slots: Vec<Vec<Variable>> = (0..self.specs.len())
             .map(|k| entries.iter().map(|&entry| self.slots.entry(entry).slots[k].clone()).collect())
             .collect();
         for slot in &slots {
             state.slots.push(rows(slot, &first.variables)?);
         }
+        if entries.iter().any(|&entry| entry >= known) || idle(&self.slots) != idle_before {
+            self.forget(&mut state);
+        }
+        let mut step = self.hypers.step(&self.name, iterations)?;
+        step.scalars = state.scalars.iter().copied().collect();
 
         let mut objective = Evaluations::new(&self.name, first, loss)?;
         let Some(rule) = self.rule.search() else { return Err(self.searches(false)) };
@@ -70,6 +78,20 @@ impl Optimizer {
         replace(&self.scalars, new);
         replace(std::slice::from_ref(&self.iterations), vec![count]);
         Ok(Report { loss: reported, iterations: iterations + 1 })
+    }
+
+    /// Makes the state one that remembers nothing, as that of a search over other variables tells nothing.
+    fn forget(&self, state: &mut SearchState) {
+        for (spec, scalar) in self.rule.scalars().iter().zip(&mut state.scalars) {
+            if let Initial::Number(number) = spec.initial {
+                *scalar = number;
+            }
+        }
+        for (spec, rows) in self.specs.iter().zip(&mut state.slots) {
+            if let Initial::Number(number) = spec.initial {
+                rows.iter_mut().for_each(|row| row.fill(number));
+            }
+        }
     }
 
     /// Refuses options that change gradients apart from the loss, and variables that must not move freely.
@@ -167,6 +189,11 @@ impl Objective for Evaluations<'_> {
         let vectors: Vec<Tensor> = split(vector, &self.variables)?.into_iter().map(Tensor::from).collect();
         flat(&self.loss.hessian_vector(&vectors)?, &self.variables)
     }
+}
+
+/// The variables that the present step lacks, or the last one before a step has begun.
+fn idle(slots: &SlotTable) -> Vec<usize> {
+    slots.idle().map(|entry| address(&entry.variable)).collect()
 }
 
 /// The loss as a number.

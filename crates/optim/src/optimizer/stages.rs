@@ -1,5 +1,5 @@
 //! The stages that are off by default: builder methods, and what they remember.
-use super::Optimizer;
+use super::{Optimizer, hypers};
 use crate::rule::Extent;
 use crate::stages::Group;
 use crate::stages::accumulate::{self, Accumulation};
@@ -58,15 +58,16 @@ impl Optimizer {
     /// A pattern that matches no name is an error of the first step (or of [`build`](Optimizer::build)), where the names are known.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`], if a pattern is not a regular expression or a value is not allowed;
-    /// [`ErrorKind::NotFound`], if there is no such hyperparameter.
+    /// [`ErrorKind::Argument`], if a pattern is not a regular expression, a value is not allowed, or all variables must have the
+    /// same; [`ErrorKind::NotFound`], if there is no such hyperparameter.
     pub fn group(mut self, group: Group) -> Result<Optimizer> {
         if group.scales() && !self.hypers.has_learning_rate() {
             let expected = "no factor, as the rule has no learning rate";
             let error = Error::new(ErrorKind::Argument, "learning_rate_factor", expected, "one");
             return Err(error.context(&self.name));
         }
-        let (hypers, name) = (&self.hypers, &self.name);
+        let (hypers, name, rule) = (&self.hypers, &self.name, &*self.rule);
+        hypers::check_shared(rule, &group).map_err(|error| error.context(name))?;
         self.stages.groups.add(group, |key, value| hypers.replaced(name, key, value))?;
         Ok(self)
     }

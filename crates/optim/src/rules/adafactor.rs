@@ -74,11 +74,9 @@ impl Adafactor {
 
     /// The step before it is scaled.
     fn direction<F: Float + Element>(&self, step: &Step<'_>, item: &mut Item<'_>) -> Result<Array> {
-        let t = (step.iterations() + 1) as f64;
-        let gain = t.powf(step.hyper("beta_2_decay"));
-        let epsilon = step.hyper("epsilon_1");
+        let gain = ((step.iterations() + 1) as f64).powf(step.hyper("beta_2_decay"));
+        let (gradient, epsilon) = (item.gradient()?, step.hyper("epsilon_1"));
         let (added, least) = if self.clamped { (0.0, epsilon) } else { (epsilon, 0.0) };
-        let gradient = item.gradient()?;
         let squares = square::<F>(&gradient, added)?;
         let Some([row, column]) = self.axes(item.value.shape()) else {
             combine::<F>(item.slots[2], 1.0 - gain, &squares, gain)?;
@@ -140,6 +138,10 @@ impl Rule for Adafactor {
 
     fn folds_weight_decay(&self, _sparse: bool) -> bool {
         !self.narrow_means
+    }
+
+    fn moves_all_rows(&self) -> bool {
+        true
     }
 
     fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {

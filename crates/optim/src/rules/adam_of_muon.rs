@@ -1,6 +1,6 @@
 //! Adam within Muon.
 use super::adam::{Adam, Coeffs};
-use crate::{ElementRule, NamedHyper, Step};
+use crate::{ElementRule, NamedHyper, SparseUpdate, Step};
 use slalom_array::Float;
 
 /// Adam, by the hyperparameters of [`Muon`](super::Muon).
@@ -14,6 +14,10 @@ impl ElementRule for AdamOfMuon {
 
     fn hypers(&self) -> Vec<NamedHyper> {
         Vec::new()
+    }
+
+    fn sparse(&self) -> SparseUpdate {
+        SparseUpdate::AllRows
     }
 
     fn coeffs<F: Float>(&self, step: &Step<'_>) -> Coeffs<F> {

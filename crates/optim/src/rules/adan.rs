@@ -7,7 +7,7 @@ use slalom_array::Float;
 arguments! {
     /// Adan: adaptive Nesterov momentum (`optax.adan`).
     ///
-    /// With the difference `d` to the gradient of the step before (0 in the first):
+    /// With the difference `d` to the gradient of the step before (0 in the first of an element):
     /// `m += (1 - β₁)(g - m); v += (1 - β₂)(d - v); n += (1 - β₃)((g + w d)² - n); x -= lr (m̂ + w v̂) / (√(n̂ + ε') + ε)`,
     /// where hats correct the bias; `w = β₂`, or in optax `w = 1 - β₂` ([`complement`](Adan::complement)). The βs are decays,
     /// as in the authors' code; those of the paper are 1 less these. Weight decay is proximal, `x / (1 + lr λ)` after the
@@ -61,8 +61,6 @@ pub struct Coeffs<F> {
     epsilon: (F, F),
     /// What a value is multiplied by after its step.
     shrunk: F,
-    /// 0 in the first step, else 1.
-    after_first: F,
 }
 
 impl ElementRule for Adan {
@@ -75,7 +73,10 @@ impl ElementRule for Adan {
     }
 
     fn slots(&self) -> Vec<SlotSpec> {
-        ["m", "v", "n", "g"].map(SlotSpec::new).to_vec()
+        let mut slots = ["m", "v", "n"].map(SlotSpec::new).to_vec();
+        // NaN until there has been a gradient.
+        slots.push(SlotSpec::new("g").initial(f64::NAN));
+        slots
     }
 
     fn config(&self) -> Config {
@@ -102,13 +103,12 @@ impl ElementRule for Adan {
             correction: F::from_f64(1.0 / bias_correction(b3, t)),
             epsilon: (F::from_f64(step.hyper("epsilon")), F::from_f64(step.hyper("epsilon_root"))),
             shrunk: F::from_f64(shrunk),
-            after_first: if t == 1.0 { F::ZERO } else { F::ONE },
         }
     }
 
     #[inline(always)]
     fn element<F: Float>(c: Coeffs<F>, x: F, g: F, slots: &mut [F]) -> F {
-        let difference = (g - slots[3]) * c.after_first;
+        let difference = F::select(slots[3].is_nan(), F::ZERO, g - slots[3]);
         let ahead = g + c.ahead * difference;
         slots[0] += (g - slots[0]) * c.gain.0;
         slots[1] += (difference - slots[1]) * c.gain.1;

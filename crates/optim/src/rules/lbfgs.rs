@@ -14,7 +14,8 @@ arguments! {
     ///
     /// A step of the optimizer is up to [`max_iter`](Lbfgs::max_iter) iterations, each of which evaluates the loss closure as
     /// often as its line search asks for: it works in [`minimize`](crate::Optimizer::minimize) and
-    /// [`minimize_op`](crate::Optimizer::minimize_op) alone, with no clipping, constraints or transformers.
+    /// [`minimize_op`](crate::Optimizer::minimize_op) alone, with no clipping, constraints or transformers. A step over other variables
+    /// than those of the step before begins anew.
     ///
     /// Liu and Nocedal, *On the limited memory BFGS method for large scale optimization*, 1989.
     ///

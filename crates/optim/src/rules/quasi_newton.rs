@@ -8,20 +8,28 @@ pub(super) const SLOTS: [&str; 4] = ["d", "prev_gradient", "y", "s"];
 /// inverse Hessian matrix, and how many steps are remembered.
 pub(super) const SCALARS: [&str; 5] = ["n_iter", "func_evals", "t", "h_diag", "remembered"];
 
-/// `-H g` by the steps `s` and the changes `y` of the gradient that are remembered, oldest first.
+/// How many steps are remembered, of those that there is room for.
+fn remembered(state: &SearchState) -> usize {
+    (state.scalars[4] as usize).min(state.slots[2].len()).min(state.slots[3].len())
+}
+
+/// `-H g` by the steps `s` and the changes `y` of the gradient that are remembered, oldest first. Those along which the slope
+/// has not grown count for nothing: a matrix with them would not be positive definite.
 pub(super) fn direction(precision: Precision, gradient: &[f64], state: &SearchState) -> Vec<f64> {
-    let remembered = state.scalars[4] as usize;
-    let (changes, steps) = (&state.slots[2][..remembered], &state.slots[3][..remembered]);
-    let inverse = |s, y| precision.round(1.0 / precision.dot(y, s));
+    let remembered = remembered(state);
+    let pairs = state.slots[3][..remembered].iter().zip(&state.slots[2][..remembered]);
+    let inverse =
+        |s, y| Some(precision.dot(y, s)).filter(|&dot| dot > 0.0).map(|dot| precision.round(1.0 / dot));
+    let pairs: Vec<_> = pairs.filter_map(|(s, y)| Some((s, y, inverse(s, y)?))).collect();
     let mut d: Vec<f64> = gradient.iter().map(|g| -g).collect();
-    let mut weights = vec![0.0; remembered];
-    for (weight, (s, y)) in weights.iter_mut().zip(steps.iter().zip(changes)).rev() {
-        *weight = precision.round(precision.dot(s, &d) * inverse(s, y));
+    let mut weights = vec![0.0; pairs.len()];
+    for (weight, &(s, y, inverse)) in weights.iter_mut().zip(&pairs).rev() {
+        *weight = precision.round(precision.dot(s, &d) * inverse);
         precision.add(&mut d, -*weight, y);
     }
     d.iter_mut().for_each(|d| *d = precision.round(*d * state.scalars[3]));
-    for (weight, (s, y)) in weights.into_iter().zip(steps.iter().zip(changes)) {
-        let other = precision.round(precision.dot(y, &d) * inverse(s, y));
+    for (weight, (s, y, inverse)) in weights.into_iter().zip(pairs) {
+        let other = precision.round(precision.dot(y, &d) * inverse);
         precision.add(&mut d, precision.round(weight - other), s);
     }
     d
@@ -29,6 +37,7 @@ pub(super) fn direction(precision: Precision, gradient: &[f64], state: &SearchSt
 
 /// Remembers the last step, if the slope has grown along it.
 pub(super) fn remember(precision: Precision, gradient: &[f64], state: &mut SearchState) {
+    let mut place = remembered(state);
     let [direction, last, changes, steps] = &mut state.slots[..] else { return };
     let mut change = gradient.to_vec();
     precision.add(&mut change, -1.0, &last[0]);
@@ -39,7 +48,6 @@ pub(super) fn remember(precision: Precision, gradient: &[f64], state: &mut Searc
         return;
     }
     state.scalars[3] = precision.round(product / precision.dot(&change, &change));
-    let mut place = state.scalars[4] as usize;
     if place == changes.len() {
         changes.rotate_left(1);
         steps.rotate_left(1);

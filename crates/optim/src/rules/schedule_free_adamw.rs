@@ -2,7 +2,7 @@
 use super::arguments::{arguments, bias_correction};
 use crate::config::Config;
 use crate::{ElementRule, NamedHyper, Optimizer, SlotSpec, Step};
-use slalom_array::{Float, Result};
+use slalom_array::{Error, ErrorKind, Float, Result};
 use slalom_autograd::Tensor;
 use slalom_variable::Variable;
 
@@ -53,9 +53,13 @@ impl ScheduleFreeAdamW {
     /// The average of the iterates of a variable that an optimizer with this rule has updated: `(y - (1 - β₁) z) / β₁`.
     ///
     /// # Errors
-    /// [`NotFound`](slalom_array::ErrorKind::NotFound), if it has not; [`Memory`](slalom_array::ErrorKind::Memory).
+    /// [`ErrorKind::NotFound`], if it has not; [`ErrorKind::State`], if β₁ is 0, as `y` is `z` then and does not tell the
+    /// average; [`ErrorKind::Memory`].
     pub fn average(optimizer: &Optimizer, variable: &Variable) -> Result<Tensor> {
         let (z, beta_1) = (optimizer.get_slot(variable, "z")?.array(), optimizer.get("beta_1")?);
+        if beta_1 == 0.0 {
+            return Err(Error::new(ErrorKind::State, "average", "a beta_1 other than 0", beta_1));
+        }
         let (y, z) = (Tensor::from(variable.array()), Tensor::from(z));
         Ok((y - z * (1.0 - beta_1)) / beta_1)
     }

@@ -121,8 +121,17 @@ impl ReduceOnPlateau {
     }
 
     fn remembered(state: &Array) -> State {
-        match state.as_slice::<f64>() {
-            Some(&[learning_rate, best, wait, cooling]) => State { learning_rate, best, wait, cooling },
+        let copy;
+        let numbers = match state.as_slice::<f64>() {
+            Some(numbers) => numbers,
+            // Whoever sets weights may give a view.
+            None => {
+                copy = state.to_vec::<f64>().unwrap_or_default();
+                &copy[..]
+            }
+        };
+        match *numbers {
+            [learning_rate, best, wait, cooling] => State { learning_rate, best, wait, cooling },
             _ => unreachable!("the state is four numbers of f64"),
         }
     }

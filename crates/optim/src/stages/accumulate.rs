@@ -7,7 +7,8 @@ use slalom_array::{Array, DType, Element, Error, ErrorKind, Float, Map, Result, 
 use slalom_autograd::{Gradient, IndexedSlices};
 use slalom_variable::Variable;
 
-/// The names of the slots: the sums, and for each row whether a gradient of the window has it (1, else 0).
+/// The names of the slots: the sums, and a mark for each row: 1, if a gradient of the window has it; else -1, if there is a
+/// gradient; else 0.
 pub(crate) const SLOTS: [&str; 2] = ["gradient_accumulator", "accumulated_rows"];
 
 /// How many micro-batches make a step, and how many there have been since the last.
@@ -38,7 +39,8 @@ impl Accumulation {
         Ok(self.count.array().item()? as i64)
     }
 
-    /// The sums with the gradients of another micro-batch. Nothing has changed yet.
+    /// The sums with the gradients of another micro-batch, in which those of a variable that is listed twice are added up.
+    /// Nothing has changed yet.
     ///
     /// # Errors
     /// As [`check::check`]; [`ErrorKind::Memory`].
@@ -94,11 +96,12 @@ impl Accumulation {
                 Some((_, sum)) => sum,
                 None => self.sum(entry),
             };
-            let present: Vec<i64> =
-                (0..).zip(rows.to_vec::<f32>()?).filter(|row| row.1 != 0.0).map(|row| row.0).collect();
-            let gradient = if present.is_empty() {
+            let marks = rows.to_vec::<f32>()?;
+            if marks.iter().all(|&mark| mark == 0.0) {
                 continue;
-            } else if present.len() == rows.len() {
+            }
+            let present: Vec<i64> = (0..).zip(&marks).filter(|row| *row.1 == 1.0).map(|row| row.0).collect();
+            let gradient = if present.len() == marks.len() {
                 Gradient::Dense(divided(&sum, count as f64)?.into())
             } else {
                 let indices = Array::from_vec([present.len()], present)?;
@@ -125,7 +128,7 @@ impl<F: Float + Element> Map<F, F, 2> for Add {
 /// A sum with one gradient more, and its rows.
 fn added([sum, rows]: [Array; 2], gradient: &Gradient) -> Result<[Array; 2]> {
     let known = rows.to_vec::<f32>()?;
-    let fresh = known.iter().all(|&row| row == 0.0);
+    let fresh = known.iter().all(|&mark| mark == 0.0);
     match gradient {
         Gradient::Dense(tensor) => {
             let g = tensor.array()?;
@@ -146,7 +149,8 @@ fn added([sum, rows]: [Array; 2], gradient: &Gradient) -> Result<[Array; 2]> {
             let mut sum = if fresh { Array::zeros(sum.shape(), sum.dtype())? } else { sum.copy()? };
             let indices = slices.indices().array()?;
             scatter_add(&mut sum, indices, slices.values().array()?)?;
-            let mut rows = known;
+            let mut rows: Vec<f32> =
+                known.into_iter().map(|mark| if mark == 1.0 { 1.0 } else { -1.0 }).collect();
             for row in indices.cast(DType::I64)?.to_vec::<i64>()? {
                 rows[row as usize] = 1.0;
             }
@@ -155,7 +159,7 @@ fn added([sum, rows]: [Array; 2], gradient: &Gradient) -> Result<[Array; 2]> {
     }
 }
 
-/// For how many rows of a variable it is known whether gradients have them.
+/// How many marks a variable has: one for each row, and one if it has none.
 pub(crate) fn rows(variable: &Variable) -> usize {
-    variable.shape().first().copied().unwrap_or(1)
+    variable.shape().first().map_or(1, |&rows| rows.max(1))
 }

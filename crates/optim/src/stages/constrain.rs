@@ -67,13 +67,16 @@ pub(crate) fn update_copies(
             for (array, variable) in arrays.iter_mut().zip(slots.parts(target.entry, blend)) {
                 check::own(array, variable)?;
             }
-            if let Some(blend) = blend.filter(|_| round == slots.last_round(target.entry))
+            let blend = blend.filter(|_| round == slots.last_round(target.entry));
+            if let Some(blend) = blend
                 && let [value, .., average] = &mut arrays[..]
             {
                 blend.apply(value, average)?;
             }
             if let Some(value) = arrays.first_mut() {
-                let all_rows = rule.moves_all_rows();
+                // Weight decay moves all rows, but where a rule folds it into the update of the rows that it touches.
+                let decays = steps[target.group].kept != 1.0 && !rule.folds_weight_decay(true);
+                let all_rows = rule.moves_all_rows() || decays || blend.is_some_and(|blend| blend.overwrite);
                 constrain(&slots.entry(target.entry).variable, value, &target.update, all_rows)?;
             }
         }
@@ -81,27 +84,35 @@ pub(crate) fn update_copies(
     Ok((copies, scalars))
 }
 
-/// Applies the constraint of a variable to its new value: to the rows that have moved, where a gradient is sparse.
+/// Applies the constraint of a variable to its new value: to the rows of a sparse gradient, where others have not moved.
 fn constrain(variable: &Variable, value: &mut Array, update: &Update, all_rows: bool) -> Result<()> {
-    let Some(constraint) = variable.constraint() else { return Ok(()) };
-    let apply = |value: Array| {
-        constrained(constraint, value)
-            .map_err(|error| error.context(format_args!("constraint of variable {:?}", variable.name())))
-    };
+    if variable.constraint().is_none() {
+        return Ok(());
+    }
     match &update.gradient {
         Checked::Sparse(rows) if !all_rows => {
             let indices: Vec<i64> = rows.indices().map(|row| row as i64).collect();
             let indices = Array::from_vec([indices.len()], indices)?;
-            let moved = apply(gather(value, &indices, 0)?)?;
+            let moved = constrain_all(variable, gather(value, &indices, 0)?)?;
             put_rows(value, &moved, rows)?;
         }
-        _ => *value = apply(value.clone())?,
+        _ => *value = constrain_all(variable, value.clone())?,
     }
     // The next update in turn changes it in place.
     if !value.is_contiguous() || !value.is_unshared() {
         *value = value.copy()?;
     }
     Ok(())
+}
+
+/// What the constraint of a variable, if it has one, makes of a value.
+///
+/// # Errors
+/// Those of the constraint, and if it gives another shape or element type.
+pub(crate) fn constrain_all(variable: &Variable, value: Array) -> Result<Array> {
+    let Some(constraint) = variable.constraint() else { return Ok(value) };
+    constrained(constraint, value)
+        .map_err(|error| error.context(format_args!("constraint of variable {:?}", variable.name())))
 }
 
 /// What a constraint makes of a value; of the same shape and element type.

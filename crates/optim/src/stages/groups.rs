@@ -55,13 +55,14 @@ impl Group {
         Group::new(Members::Variables(variables.into_iter().map(|v| v.as_ref().clone()).collect()))
     }
 
-    /// What the effective learning rate is multiplied by. Default: 1.
+    /// What the effective learning rate is multiplied by. Default: 1. [`Prodigy`](crate::rules::Prodigy), which finds one rate for
+    /// all variables, allows none.
     #[must_use]
     pub fn learning_rate_factor(self, factor: f64) -> Group {
         Group { factor, ..self }
     }
 
-    /// A hyperparameter of the group's own.
+    /// A hyperparameter of the group's own. A rule with scalars, which are the same for all variables, allows weight decay alone.
     #[must_use]
     pub fn hyper<M>(mut self, name: impl Into<String>, value: impl IntoHyper<M>) -> Group {
         self.hypers.push((name.into(), value.into_hyper()));
@@ -92,13 +93,18 @@ impl Group {
         Some(object(group).into())
     }
 
+    /// The names of its hyperparameters.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.hypers.iter().map(|hyper| hyper.0.as_str())
+    }
+
     /// Whether the group has a learning-rate factor.
     pub(crate) fn scales(&self) -> bool {
         self.factor != 1.0
     }
 
-    /// Whether the variables stay as they are. Their gradients are dropped before anything else is done with them. Default:
-    /// false.
+    /// Whether the variables stay as they are. Their gradients are dropped before anything else is done with them, and what has
+    /// been accumulated of them makes no step; their averages go on, but do not replace them. Default: false.
     #[must_use]
     pub fn frozen(self, frozen: bool) -> Group {
         Group { frozen, ..self }
@@ -277,6 +283,11 @@ impl Groups {
                 !self.sets[set].iter().any(|&i| self.groups[i].frozen)
             });
         }
+    }
+
+    /// Whether the variable is frozen.
+    pub(crate) fn is_frozen(&self, variable: &Variable) -> bool {
+        self.groups.iter().any(|group| group.frozen && group.has(variable))
     }
 
     /// For each set but the first: the hyperparameters that it changes, and its learning-rate factor.

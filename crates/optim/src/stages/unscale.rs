@@ -72,8 +72,8 @@ impl LossScale {
         let Some(Dynamic { growth_steps, counter }) = &self.dynamic else { return Ok(None) };
         let (factor, count) = (self.factor.array().item()?, counter.array().item()? as i64);
         let (factor, count) = match finite {
-            false => (factor * 0.5, 0),
-            true if count + 1 >= *growth_steps => (factor * 2.0, 0),
+            false => (bounded(factor * 0.5), 0),
+            true if count + 1 >= *growth_steps => (bounded(factor * 2.0), 0),
             true => (factor, count + 1),
         };
         Ok(Some(Change { factor: Array::scalar(factor), counter: Array::scalar(count) }))
@@ -86,6 +86,12 @@ impl LossScale {
             *counter.update().array() = change.counter;
         }
     }
+}
+
+/// A factor between the least and the largest power of two among the normal numbers of `f32`: a loss of any type can be
+/// multiplied by it, and gradients divided.
+fn bounded(factor: f64) -> f64 {
+    factor.abs().clamp(f64::from(f32::MIN_POSITIVE), 2f64.powi(127)).copysign(factor)
 }
 
 /// The next factor and the next number of steps with finite gradients.

@@ -9,11 +9,13 @@ use std::sync::Arc;
 /// that have moved.
 ///
 /// The inner constraint is given rows `[n, ...]`, all of them or some, and must not look from one row to another: norms
-/// are those over axes from 1 on. The reference refuses sparse gradients for variables with a constraint, and so do other
-/// constraints here. A config holds the arguments of the inner constraint, and its class as `constraint`.
+/// are those over axes from 1 on, or over negative ones. The reference refuses sparse gradients for variables with a
+/// constraint, and so do other constraints here. A config holds the arguments of the inner constraint, and its class as
+/// `constraint`.
 ///
 /// # Errors
-/// [`apply`](Constraint::apply): those of the inner constraint.
+/// [`apply`](Constraint::apply): those of the inner constraint; [`ErrorKind::Argument`], if an axis that counts from the end
+/// turns out to be the one along which the rows stand.
 ///
 /// ```
 /// use slalom_autograd::Tensor;
@@ -27,7 +29,11 @@ use std::sync::Arc;
 /// # Ok::<(), slalom_array::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct RowWise(Arc<dyn Constraint>);
+pub struct RowWise {
+    constraint: Arc<dyn Constraint>,
+    /// The axes of its norm, if it has one.
+    axes: Vec<i64>,
+}
 
 impl RowWise {
     /// The constraint of each row.
@@ -36,16 +42,15 @@ impl RowWise {
     /// [`ErrorKind::Argument`], if the constraint is known to look from one row to another: one with a norm over axis 0.
     pub fn new(constraint: impl Constraint + 'static) -> Result<RowWise> {
         let config = constraint.get_config();
-        let across = match config.get("axis") {
-            Some(ConfigValue::Integer(axis)) => *axis == 0,
-            Some(ConfigValue::Integers(axes)) => axes.contains(&0),
-            _ => constraint.class_name() == Some("RadialConstraint"),
+        let axes = match config.get("axis") {
+            Some(ConfigValue::Integer(axis)) => vec![*axis],
+            Some(ConfigValue::Integers(axes)) => axes.clone(),
+            _ => Vec::new(),
         };
-        if across {
-            let (expected, got) = ("a constraint of single rows", "one that looks from one row to another");
-            return Err(Error::new(ErrorKind::Argument, "RowWise", expected, got));
+        if axes.contains(&0) || constraint.class_name() == Some("RadialConstraint") {
+            return Err(across("one that looks from one row to another"));
         }
-        Ok(RowWise(Arc::new(constraint)))
+        Ok(RowWise { constraint: Arc::new(constraint), axes })
     }
 
     pub(super) fn from_config(config: &Config) -> Result<RowWise> {
@@ -57,19 +62,28 @@ impl RowWise {
     }
 }
 
+/// The error of a constraint that is not one of single rows.
+fn across(got: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Argument, "RowWise", "a constraint of single rows", got)
+}
+
 impl Constraint for RowWise {
     fn apply(&self, value: &Tensor) -> Result<Tensor> {
-        self.0.apply(value)
+        let rank = value.rank() as i64;
+        if let Some(axis) = self.axes.iter().find(|&axis| axis + rank == 0) {
+            return Err(across(format!("a norm over axis {axis} of {rank}")));
+        }
+        self.constraint.apply(value)
     }
     fn is_row_wise(&self) -> bool {
         true
     }
     fn class_name(&self) -> Option<&'static str> {
-        self.0.class_name().map(|_| "RowWise")
+        self.constraint.class_name().map(|_| "RowWise")
     }
     fn get_config(&self) -> Config {
-        let mut config = self.0.get_config();
-        if let Some(class_name) = self.0.class_name() {
+        let mut config = self.constraint.get_config();
+        if let Some(class_name) = self.constraint.class_name() {
             config = config.with("constraint", class_name);
         }
         config
