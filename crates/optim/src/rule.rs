@@ -213,9 +213,10 @@ pub trait Rule: Debug + Send + Sync {
         false
     }
 
-    /// Whether an update by a sparse gradient moves rows of the variable that the gradient lacks.
+    /// Whether an update by a sparse gradient may move rows of the variable that the gradient lacks (default true): constraints
+    /// by row are applied to all rows then.
     fn moves_all_rows(&self) -> bool {
-        false
+        true
     }
 
     /// Whether sparse gradients are to be made whole before they come to [`update`](Rule::update).

@@ -140,10 +140,6 @@ impl Rule for Adafactor {
         !self.narrow_means
     }
 
-    fn moves_all_rows(&self) -> bool {
-        true
-    }
-
     fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
         self.update_items(steps, items)
     }

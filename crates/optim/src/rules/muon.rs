@@ -126,10 +126,6 @@ impl Rule for Muon {
         true
     }
 
-    fn moves_all_rows(&self) -> bool {
-        true
-    }
-
     fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
         let is_matrix = |item: &Item<'_>| item.slots[1].shape() != item.value.shape();
         items.sort_by_key(|item| is_matrix(item));

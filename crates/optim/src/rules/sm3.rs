@@ -116,10 +116,6 @@ impl Rule for Sm3 {
         self.options()
     }
 
-    fn moves_all_rows(&self) -> bool {
-        true
-    }
-
     fn update(&self, steps: &mut [Step<'_>], items: &mut [Item<'_>]) -> Result<()> {
         self.update_items(steps, items)
     }
