@@ -157,7 +157,8 @@ impl<'a> Reader<'a> {
         value.map(|value| self.read_hyper(&format!("`{key}`"), value)).transpose()
     }
 
-    fn read_hyper(&self, what: &str, value: &serde_json::Value) -> Result<NumberOrSchedule> {
+    /// A number, or a schedule in an envelope.
+    pub(crate) fn read_hyper(&self, what: &str, value: &serde_json::Value) -> Result<NumberOrSchedule> {
         if value.is_object() {
             let schedule = schedules::deserialize_with(value, self.schedules);
             let place = || format!("{}.from_config: {what}", self.class_name);

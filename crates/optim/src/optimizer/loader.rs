@@ -1,7 +1,7 @@
 //! What builds optimizers from configs.
 use super::Optimizer;
 use crate::Rule;
-use crate::config::{Config, Dialect, Envelope, FromValue, Reader, Registry};
+use crate::config::{Config, Dialect, Envelope, Reader, Registry};
 use crate::rules::{self, Rules};
 use crate::schedules::{self, Schedules};
 use crate::stages::{Group, Transformer};
@@ -227,10 +227,7 @@ fn read_group(config: &Config, outer: &Reader<'_>) -> Result<Group> {
         .learning_rate_factor(reader.take_or("learning_rate_factor", 1.0)?)
         .frozen(reader.take_or("frozen", false)?);
     for (name, value) in reader.take_or::<Config>("hypers", Config::new())? {
-        let place = |found| {
-            Error::new(ErrorKind::Config, format!("Group.from_config: `{name}`"), f64::expected(), found)
-        };
-        group = group.hyper(&name, f64::from_value(&value).map_err(place)?);
+        group = group.hyper(&name, crate::Hyper::from(reader.read_hyper(&format!("`{name}`"), &value)?));
     }
     reader.finish()?;
     Ok(group)

@@ -35,7 +35,7 @@ impl Optimizer {
     }
 
     /// All arguments, from which an equal optimizer can be built: the name, the hyperparameters, the options and what else the rule
-    /// has. A callable stands there with its present value; closures that aggregate or transform gradients do not stand
+    /// has. A callable or a variable stands there with its present value; closures that aggregate or transform gradients do not stand
     /// there, if they have no [name](crate::Transformer::named), and neither do groups of listed variables.
     ///
     /// An optimizer from a config of one of the Kerases prints what that Keras prints, and so does one of a class and with
@@ -94,7 +94,8 @@ impl Optimizer {
         let keras_3 = self.printed.dialect == Dialect::Keras3;
         let mut config = Config::new();
         config.insert("name".to_owned(), self.name.as_str().into());
-        self.hypers.to_config(&self.name, self.iterations.array().item()? as i64, &mut config)?;
+        let iterations = self.iterations.array().item()? as i64;
+        self.hypers.to_config(&self.name, iterations, &mut config)?;
         config.extend(self.rule.config());
         let decays = |config: &Config, key: &str| config.get(key).is_some_and(|value| *value != 0.0);
         if keras_3 && self.hypers.decay.is_some() && !decays(&config, "decay") {
@@ -108,6 +109,11 @@ impl Optimizer {
             config.insert(key.to_owned(), value.to_value());
         }
         self.stages_to_config(&mut config);
+        let groups = self.stages.groups.to_json(iterations);
+        let groups = groups.map_err(|error| error.context("group").context(&self.name))?;
+        if !groups.is_empty() {
+            config.insert("groups".to_owned(), groups.into());
+        }
         if !keras_3 {
             let off = off();
             config.retain(|key, value| !off.iter().any(|(name, off)| name == key && off == value));
@@ -115,6 +121,7 @@ impl Optimizer {
         Ok(config)
     }
 
+    /// The options of the stages, but for groups.
     pub(super) fn stages_to_config(&self, config: &mut Config) {
         let (stages, printed) = (&self.stages, &self.printed);
         let average = stages.average.as_ref();
@@ -135,10 +142,6 @@ impl Optimizer {
         config.extend(options.map(|(key, value)| (key.to_owned(), value)));
         if stages.skipped.is_some() && self.dynamic_scale().is_none() {
             config.insert("skip_nonfinite".to_owned(), true.into());
-        }
-        let groups = stages.groups.to_json();
-        if !groups.is_empty() {
-            config.insert("groups".to_owned(), groups.into());
         }
         let transformers: Vec<Value> = self.transformers.iter().filter_map(|t| t.to_json()).collect();
         if !transformers.is_empty() {

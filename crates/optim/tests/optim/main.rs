@@ -10,6 +10,7 @@ mod missing;
 mod own_rules;
 mod refusals;
 mod registry;
+mod round_trips;
 mod schedules;
 mod searches;
 mod single_rules;
