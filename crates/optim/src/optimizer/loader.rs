@@ -113,6 +113,8 @@ impl<'a> Loader<'a> {
         let mut reader = Reader::new(entry.class_name, config, self.schedules).in_dialect(dialect);
         let mut optimizer = read(&mut reader, entry.build)?;
         optimizer.printed.dialect = dialect;
+        let no_decay = config.get("weight_decay").filter(|value| value.is_null() || **value == 0.0);
+        optimizer.printed.no_decay = no_decay.filter(|_| dialect == Dialect::Keras3).cloned();
         for transformer in reader.take_or::<Vec<Value>>("gradient_transformers", Vec::new())? {
             let transformer = self.transformers.deserialize(&transformer, self.schedules)?;
             optimizer = optimizer.transformer(transformer)?;

@@ -15,6 +15,8 @@ pub(crate) struct Printed {
     pub(crate) module: Option<String>,
     /// The name of the optimizer that wraps this one for dynamic loss scaling.
     pub(crate) scale_name: Option<String>,
+    /// A weight decay of 0: Keras 3 keeps it apart from null.
+    pub(crate) no_decay: Option<Value>,
     pub(crate) ema_momentum: f64,
     pub(crate) ema_overwrite: Option<i64>,
 }
@@ -22,7 +24,7 @@ pub(crate) struct Printed {
 impl Default for Printed {
     fn default() -> Printed {
         let dialect = Dialect::Legacy;
-        Printed { dialect, module: None, scale_name: None, ema_momentum: 0.99, ema_overwrite: None }
+        Printed { dialect, module: None, scale_name: None, no_decay: None, ema_momentum: 0.99, ema_overwrite: None }
     }
 }
 
@@ -102,8 +104,12 @@ impl Optimizer {
             config.remove("decay");
         }
         let own = self.hypers.weight_decay.is_none() && self.rule.class_name() != "Nadam";
-        if !decays(&config, "weight_decay") && !(own && (!keras_3 || self.rule.class_name() == "AdamW")) {
-            config.insert("weight_decay".to_owned(), Value::Null);
+        if !decays(&config, "weight_decay") {
+            let number = own && (!keras_3 || self.rule.class_name() == "AdamW");
+            let default = (!number).then_some(Value::Null);
+            if let Some(none) = self.printed.no_decay.clone().or(default) {
+                config.insert("weight_decay".to_owned(), none);
+            }
         }
         for (key, value) in self.clip.named() {
             config.insert(key.to_owned(), value.to_value());
