@@ -7,6 +7,7 @@
 //! * [`Reader`] takes typed arguments from the config, and refuses keys that nobody asked for;
 //! * [`FromValue`] reads one value.
 //!
+//!
 //! Every error names the class and the key, what was expected and what was found.
 mod dialect;
 mod envelope;
@@ -15,7 +16,7 @@ mod registry;
 mod value;
 
 pub use dialect::Dialect;
-pub use envelope::Envelope;
+pub use envelope::{Envelope, Origin};
 pub use reader::{NumberOrSchedule, Reader};
 pub use registry::{Entry, Registry};
 pub(crate) use value::ToValue;

@@ -1,7 +1,7 @@
 //! What builds optimizers from configs.
 use super::Optimizer;
 use crate::Rule;
-use crate::config::{Config, Dialect, Envelope, Reader, Registry};
+use crate::config::{Config, Dialect, Envelope, Origin, Reader, Registry};
 use crate::rules::{self, Rules};
 use crate::schedules::{self, Schedules};
 use crate::stages::{Group, Transformer};
@@ -89,13 +89,17 @@ impl<'a> Loader<'a> {
     /// As [`from_config`](Loader::from_config); [`ErrorKind::Config`], if `json` is not an envelope.
     pub fn deserialize(&self, json: &Value) -> Result<Optimizer> {
         let Envelope { class_name, config } = Envelope::read(json)?;
-        let module = json.get("module").and_then(Value::as_str);
+        let origin = Origin::read(json);
+        let module = origin.as_ref().and_then(|origin| origin.module.as_deref());
         // The module tells more than the keys, where they are those that both have.
         let legacy = module.is_some_and(|module| module.contains("legacy"));
         let loader =
             if legacy { Loader { dialect: self.dialect.or(Some(Dialect::Legacy)), ..*self } } else { *self };
-        let mut optimizer = loader.from_config(class_name, config)?;
-        optimizer.printed.module = module.map(str::to_owned);
+        let mut optimizer = loader.from_config(self.rules.name_in(json, class_name), config)?;
+        // The envelope of the optimizer within one for dynamic loss scaling has been read before.
+        if optimizer.class_name() != LOSS_SCALE {
+            optimizer.printed.origin = origin;
+        }
         Ok(optimizer)
     }
 
@@ -110,14 +114,15 @@ impl<'a> Loader<'a> {
         }
         let entry = self.rules.find(class_name)?;
         let dialect = self.dialect.unwrap_or_else(|| Dialect::of(config));
-        let mut reader = Reader::new(entry.class_name, config, self.schedules).in_dialect(dialect);
+        let mut reader = Reader::new(entry.class_name, config, self.schedules).with_rules(self.rules);
+        reader = reader.in_dialect(dialect);
         let mut optimizer = read(&mut reader, entry.build)?;
         optimizer.printed.dialect = dialect;
         let no_decay = config.get("weight_decay").filter(|value| value.is_null() || **value == 0.0);
         optimizer.printed.no_decay = no_decay.filter(|_| dialect == Dialect::Keras3).cloned();
-        for transformer in reader.take_or::<Vec<Value>>("gradient_transformers", Vec::new())? {
-            let transformer = self.transformers.deserialize(&transformer, self.schedules)?;
-            optimizer = optimizer.transformer(transformer)?;
+        for json in reader.take_or::<Vec<Value>>("gradient_transformers", Vec::new())? {
+            let transformer = self.transformers.deserialize(&json, self.schedules)?;
+            optimizer = optimizer.transformer(transformer.loaded_from(&json)?)?;
         }
         reader.finish()?;
         Ok(optimizer)

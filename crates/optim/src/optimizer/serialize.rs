@@ -1,7 +1,7 @@
 //! Optimizers as JSON, with the names that Keras uses.
 use super::Optimizer;
 use super::loader::{LOSS_SCALE, Loader, off};
-use crate::config::{Config, Dialect, Envelope, ToValue, number, object};
+use crate::config::{Config, Dialect, Envelope, Origin, ToValue, number, object};
 use crate::rules::Rules;
 use crate::schedules::Schedules;
 use serde_json::Value;
@@ -11,8 +11,8 @@ use slalom_array::Result;
 #[derive(Debug, Clone)]
 pub(crate) struct Printed {
     pub(crate) dialect: Dialect,
-    /// The module of the envelope.
-    pub(crate) module: Option<String>,
+    /// What the envelope says of the class.
+    pub(crate) origin: Option<Origin>,
     /// The name of the optimizer that wraps this one for dynamic loss scaling.
     pub(crate) scale_name: Option<String>,
     /// A weight decay of 0: Keras 3 keeps it apart from null.
@@ -24,7 +24,14 @@ pub(crate) struct Printed {
 impl Default for Printed {
     fn default() -> Printed {
         let dialect = Dialect::Legacy;
-        Printed { dialect, module: None, scale_name: None, no_decay: None, ema_momentum: 0.99, ema_overwrite: None }
+        Printed {
+            dialect,
+            origin: None,
+            scale_name: None,
+            no_decay: None,
+            ema_momentum: 0.99,
+            ema_overwrite: None,
+        }
     }
 }
 
@@ -186,12 +193,16 @@ impl Optimizer {
     }
 
     fn envelope(&self, class_name: &str, config: &Config) -> Value {
-        let known = class_name == LOSS_SCALE || Dialect::Keras3.arguments(class_name).is_some();
+        let envelope = Envelope { class_name, config };
+        let wraps = class_name == LOSS_SCALE;
+        if let Some(origin) = self.printed.origin.as_ref().filter(|_| !wraps) {
+            return envelope.to_json_of(origin);
+        }
+        let known = wraps || Dialect::Keras3.arguments(class_name).is_some();
         // Keras 3 has classes that the legacy module lacks.
         let own = self.printed.dialect;
         let module = own.arguments(class_name).map_or(Dialect::Keras3, |_| own).module();
-        let module = self.printed.module.as_deref().filter(|_| class_name != LOSS_SCALE).unwrap_or(module);
-        Envelope { class_name, config }.to_json(known.then_some(module))
+        envelope.to_json(known.then_some(module))
     }
 
     /// Builds an optimizer from JSON, an [`Envelope`].

@@ -55,7 +55,8 @@ impl Lookahead {
 
     /// The config holds the class of the rule within, `inner`, and the arguments of both side by side.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Lookahead> {
-        let inner = super::registry().find(&reader.take::<String>("inner")?)?;
+        let inner = reader.take::<String>("inner")?;
+        let inner = reader.rules().find(&inner)?;
         let lookahead = Lookahead::around((inner.build)(reader)?);
         let slow_step_size = hyper(reader, "slow_step_size", 0.5)?;
         Ok(lookahead.slow_step_size(slow_step_size).sync_period(reader.take_or("sync_period", 6)?))
