@@ -7,10 +7,14 @@
 //! * [`Reader`] takes typed arguments from the config, and refuses keys that nobody asked for;
 //! * [`FromValue`] reads one value.
 //!
+//! Constraints and initializers have configs of their own ([`constraints`], [`initializers`]).
 //!
 //! Every error names the class and the key, what was expected and what was found.
+pub mod constraints;
 mod dialect;
 mod envelope;
+pub mod initializers;
+mod plain;
 mod reader;
 mod registry;
 mod value;
