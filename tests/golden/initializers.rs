@@ -1,10 +1,12 @@
 //! `initializers.json`: fixed values, or the moments and bounds of many draws.
-use crate::fields::{Fields, shape};
-use crate::objects::{config, expect_error};
+use crate::fields::{Fields, number, shape};
+use crate::objects::expect_error;
 use crate::runner::{Case, Failure};
 use crate::tensors::{compare, tensor};
+use serde_json::json;
 use slalom_array::{Array, DType, Result, Shape};
-use slalom_variable::initializers::{Initializer, from_config};
+use slalom_optim::config::initializers;
+use slalom_variable::initializers::Initializer;
 use slalom_variable::random::set_seed;
 
 /// So many elements are drawn at least.
@@ -20,11 +22,12 @@ pub(crate) fn judge(case: &Case<'_>) -> Result<(), Failure> {
     // The fans show in the distribution.
     case.fields.ignore(&["fan_in", "fan_out"]);
     set_seed(20_240_611);
-    let arguments = config(case.fields.get("config")?)?;
+    let config = case.fields.get("config")?;
+    let json = json!({"class_name": case.fields.str("initializer")?, "config": config});
     let shape = Shape::from(shape(case.fields.get("shape")?)?);
     let facts = case.fields.object("facts")?;
     facts.ignore(&["note", "message"]);
-    let initializer = from_config(case.fields.str("initializer")?, &arguments);
+    let initializer = initializers::deserialize(&json);
     let draw = || {
         initializer
             .as_ref()
@@ -33,13 +36,13 @@ pub(crate) fn judge(case: &Case<'_>) -> Result<(), Failure> {
             .map_err(Failure::from)
     };
     if let Some(exception) = facts.optional("error") {
-        let made = from_config(case.fields.str("initializer")?, &arguments);
-        let made = made.and_then(|initializer| initializer.initialize(&shape, DType::F32));
+        let made = initializers::deserialize(&json)
+            .and_then(|initializer| initializer.initialize(&shape, DType::F32));
         expect_error(made, exception.as_str().unwrap_or_default())?;
     } else if let Some(values) = facts.optional("values") {
         compare("values", &draw()?.into(), &tensor(values)?, case.tolerance)?;
     } else if facts.optional("property").is_some() {
-        orthonormal(&draw()?, &facts, arguments.number("gain", 1.0)?)?;
+        orthonormal(&draw()?, &facts, config.get("gain").map_or(Ok(1.0), number)?)?;
     } else {
         moments(draw, &facts)?;
     }

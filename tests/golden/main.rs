@@ -12,6 +12,7 @@ mod initializers;
 mod layers;
 mod losses;
 mod modern;
+mod modern_state;
 mod modern_torch;
 mod objects;
 mod ops;
@@ -59,7 +60,6 @@ const NOT_BUILT: &[(&str, &[&str])] = &[
         "modern_optimizers_optax",
         &[
             "acprop",
-            "adamaxw",
             "ademamix",
             "adopt",
             "agc_sgd",

@@ -1,6 +1,7 @@
 //! `modern_optimizers_torch.json`: PyTorch's optimizers, and its L-BFGS with a function to be evaluated.
 use crate::fields::{Fields, number};
-use crate::modern::Run;
+use crate::modern::{Run, with_epsilon};
+use crate::modern_state::judge_torch;
 use crate::runner::{Case, Failure};
 use crate::tensors::{compare, tensor};
 use serde_json::{Map, Value, json};
@@ -49,8 +50,9 @@ pub(crate) fn judge(case: &Case<'_>) -> Result<(), Failure> {
     arguments.finish()?;
     let expected = case.fields.object("expected")?;
     let added = if decoupled { 0.0 } else { weight_decay };
-    let run = Run::new(case, Optimizer::from_config(class, &config)?)?.transformed(added, maximize)?;
-    run.judge(case, &expected)?;
+    let optimizer = with_epsilon(Optimizer::from_config(class, &config)?, &config)?;
+    let run = Run::new(case, optimizer)?.transformed(added, maximize)?;
+    judge_torch(&run.judge(case, &expected)?, case, expected.list("state")?)?;
     expected.finish()
 }
 

@@ -1,13 +1,14 @@
 //! `optimizers.json`: runs of the legacy optimizers, step by step.
 use crate::fields::{Fields, number};
-use crate::objects::{self, expect_error};
+use crate::objects::expect_error;
 use crate::runner::{Case, Failure};
 use crate::tensors::{compare, dtype, gradient, tensor};
 use serde_json::{Map, Value, json};
 use slalom_array::{Array, DType};
 use slalom_autograd::{Gradient, Tensor};
 use slalom_optim::Optimizer;
-use slalom_variable::{Variable, constraints};
+use slalom_optim::config::constraints;
+use slalom_variable::Variable;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -239,11 +240,7 @@ pub(crate) fn variable(value: &Value) -> Result<Variable, Failure> {
     let fields = Fields::new(value, "variable")?;
     let mut variable = Variable::new(Array::from(tensor(fields.get("initial")?)?)).named(fields.str("name")?);
     if let Some(constraint) = fields.optional("constraint") {
-        let constraint = Fields::new(constraint, "constraint")?;
-        let config = objects::config(constraint.get("config")?)?;
-        let class = constraints::from_config(constraint.str("class_name")?, &config)?;
-        constraint.finish()?;
-        variable = variable.constrained(class);
+        variable = variable.constrained(constraints::deserialize(constraint)?);
     }
     fields.finish()?;
     Ok(variable)

@@ -53,7 +53,7 @@ impl Hyper {
 
     /// The hyperparameter with a name, as a rule lists it.
     pub fn named(&self, name: &'static str) -> NamedHyper {
-        NamedHyper { name, hyper: self.clone(), low: f64::NEG_INFINITY, high: f64::INFINITY }
+        NamedHyper { name, hyper: self.clone(), low: f64::NEG_INFINITY, high: f64::INFINITY, scheduled: true }
     }
 }
 
@@ -92,6 +92,8 @@ pub struct NamedHyper {
     pub(crate) hyper: Hyper,
     low: f64,
     high: f64,
+    /// Whether it may be a schedule.
+    scheduled: bool,
 }
 
 impl NamedHyper {
@@ -105,6 +107,12 @@ impl NamedHyper {
     #[must_use]
     pub fn non_negative(self) -> NamedHyper {
         self.within(0.0, f64::INFINITY)
+    }
+
+    /// Allows no schedules.
+    #[must_use]
+    pub fn without_schedules(self) -> NamedHyper {
+        NamedHyper { scheduled: false, ..self }
     }
 
     /// The value after `iterations` steps of the named optimizer.
@@ -131,6 +139,11 @@ impl NamedHyper {
     pub(crate) fn check(&self, optimizer: &str) -> Result<()> {
         match &self.hyper {
             Hyper::Number(_) | Hyper::Tensor(_) => self.at(optimizer, 0).map(drop),
+            Hyper::Schedule(schedule) if !self.scheduled => {
+                let (expected, got) =
+                    ("no schedule, which the rule does not support", format!("{schedule:?}"));
+                Err(Error::new(ErrorKind::Argument, self.name, expected, got).context(optimizer))
+            }
             Hyper::Schedule(schedule) => {
                 schedule.validate().map_err(|error| error.context(self.name).context(optimizer))
             }

@@ -28,7 +28,7 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// The keys of an envelope. `module` and `registered_name` tell Python where its class is; here they are not used.
+    /// The keys of an envelope.
     const KEYS: [&'static str; 4] = ["module", "class_name", "config", "registered_name"];
 
     /// Reads an envelope.
@@ -56,7 +56,8 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// The envelope as JSON, of a class in one of Keras's modules, or of an own class (`None`), which is registered under its name.
+    /// The envelope as JSON, of a class in one of Keras's modules, or of an own class (`None`), which is registered under its name,
+    /// `"C"` or with a package `"package>C"`.
     ///
     /// ```
     /// use slalom_optim::config::{Envelope, object};
@@ -67,12 +68,44 @@ impl<'a> Envelope<'a> {
     /// }));
     /// ```
     pub fn to_json(&self, module: Option<&str>) -> Value {
-        let registered_name = module.is_none().then_some(self.class_name);
+        if let Some(module) = module {
+            return self.to_json_of(&Origin { module: Some(module.to_owned()), registered_name: None });
+        }
+        self.to_json_of(&Origin { module: None, registered_name: Some(self.class_name.to_owned()) })
+    }
+
+    /// The envelope as JSON, of a class of this origin.
+    pub fn to_json_of(&self, origin: &Origin) -> Value {
         json!({
-            "module": module,
-            "class_name": self.class_name,
+            "module": origin.module,
+            "class_name": self.class_name.rsplit('>').next(),
             "config": self.config,
-            "registered_name": registered_name,
+            "registered_name": origin.registered_name,
         })
+    }
+}
+
+/// Where Python finds a class: what an envelope says besides the name of the class and its config.
+///
+/// ```
+/// use slalom_optim::config::Origin;
+/// let json = serde_json::json!({"module": "m", "class_name": "C", "config": {}, "registered_name": "package>C"});
+/// let origin = Origin::read(&json).unwrap();
+/// assert_eq!((origin.module.as_deref(), origin.registered_name.as_deref()), (Some("m"), Some("package>C")));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The module.
+    pub module: Option<String>,
+    /// The name under which an own class is registered, `"package>C"`. Classes are looked up by it first.
+    pub registered_name: Option<String>,
+}
+
+impl Origin {
+    /// The origin that an envelope tells; `None`, if it tells nothing.
+    pub fn read(json: &Value) -> Option<Origin> {
+        let text = |key| json.get(key).and_then(Value::as_str).map(str::to_owned);
+        let origin = Origin { module: text("module"), registered_name: text("registered_name") };
+        (origin.module.is_some() || origin.registered_name.is_some()).then_some(origin)
     }
 }

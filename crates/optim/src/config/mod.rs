@@ -7,16 +7,21 @@
 //! * [`Reader`] takes typed arguments from the config, and refuses keys that nobody asked for;
 //! * [`FromValue`] reads one value.
 //!
+//! Constraints and initializers have configs of their own ([`constraints`], [`initializers`]).
+//!
 //! Every error names the class and the key, what was expected and what was found.
+pub mod constraints;
 mod dialect;
 mod envelope;
+pub mod initializers;
+mod plain;
 mod reader;
 mod registry;
 mod value;
 
 pub use dialect::Dialect;
 pub(crate) use dialect::IS_LEGACY;
-pub use envelope::Envelope;
+pub use envelope::{Envelope, Origin};
 pub use reader::{NumberOrSchedule, Reader};
 pub use registry::{Entry, Registry};
 pub(crate) use value::ToValue;

@@ -1,6 +1,7 @@
 //! Typed arguments from a config.
 use super::value::{Config, found_keys, keys};
 use super::{Dialect, FromValue};
+use crate::rules::{self, Rules};
 use crate::schedules::{self, Schedule, Schedules};
 use slalom_array::{Error, ErrorKind, Result};
 
@@ -32,6 +33,7 @@ pub struct Reader<'a> {
     class_name: &'a str,
     config: &'a Config,
     schedules: Schedules<'a>,
+    rules: Rules<'a>,
     dialect: Dialect,
     /// The keys that were asked for, found or not: those that are allowed.
     asked: Vec<&'static str>,
@@ -40,13 +42,24 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader of the config of an object of the class. Schedules within it come from `schedules`.
     pub fn new(class_name: &'a str, config: &'a Config, schedules: Schedules<'a>) -> Reader<'a> {
-        Reader { class_name, config, schedules, dialect: Dialect::of(config), asked: Vec::new() }
+        let (rules, dialect) = (rules::registry(), Dialect::of(config));
+        Reader { class_name, config, schedules, rules, dialect, asked: Vec::new() }
     }
 
     /// The same in this dialect, whatever the keys of the config show.
     #[must_use]
     pub fn in_dialect(self, dialect: Dialect) -> Reader<'a> {
         Reader { dialect, ..self }
+    }
+
+    /// The same with these rules, for those that are made of others.
+    pub(crate) fn with_rules(self, rules: Rules<'a>) -> Reader<'a> {
+        Reader { rules, ..self }
+    }
+
+    /// The known rules.
+    pub(crate) fn rules(&self) -> Rules<'a> {
+        self.rules
     }
 
     /// The dialect of the config.
@@ -64,7 +77,7 @@ impl<'a> Reader<'a> {
     where
         'a: 'b,
     {
-        Reader { class_name, config, schedules: self.schedules, dialect: self.dialect, asked: Vec::new() }
+        Reader { class_name, config, asked: Vec::new(), ..*self }
     }
 
     /// Whether the config has the key. The key does not become an allowed one by that.
@@ -157,7 +170,8 @@ impl<'a> Reader<'a> {
         value.map(|value| self.read_hyper(&format!("`{key}`"), value)).transpose()
     }
 
-    fn read_hyper(&self, what: &str, value: &serde_json::Value) -> Result<NumberOrSchedule> {
+    /// A number, or a schedule in an envelope.
+    pub(crate) fn read_hyper(&self, what: &str, value: &serde_json::Value) -> Result<NumberOrSchedule> {
         if value.is_object() {
             let schedule = schedules::deserialize_with(value, self.schedules);
             let place = || format!("{}.from_config: {what}", self.class_name);

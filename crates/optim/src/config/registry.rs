@@ -8,7 +8,7 @@ use slalom_array::{Error, ErrorKind, Result};
 /// A class that can be built from its config.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<T> {
-    /// The name of the class, as it stands in configs.
+    /// The name of the class, as it stands in configs, or the name under which it is registered, `"package>C"`.
     pub class_name: &'static str,
     /// Takes the arguments from the reader and builds the object.
     pub build: fn(&mut Reader<'_>) -> Result<T>,
@@ -90,12 +90,20 @@ impl<'a, T> Registry<'a, T> {
         Ok(built)
     }
 
-    /// Builds an object from an [`Envelope`].
+    /// The name by which the class of an envelope is found: the registered one, if there is a class of that name, else that of the
+    /// class.
+    pub(crate) fn name_in<'b>(&self, json: &'b Value, class_name: &'b str) -> &'b str {
+        let registered = json.get("registered_name").and_then(Value::as_str);
+        let known = |name: &&str| self.entries().any(|entry| entry.class_name == *name);
+        registered.filter(known).unwrap_or(class_name)
+    }
+
+    /// Builds an object from an [`Envelope`]. Its class is looked up by its registered name first.
     ///
     /// # Errors
     /// Those of [`Envelope::read`] and [`Registry::build`].
     pub fn deserialize(&self, json: &Value, schedules: Schedules<'_>) -> Result<T> {
         let Envelope { class_name, config } = Envelope::read(json)?;
-        self.build(class_name, config, schedules)
+        self.build(self.name_in(json, class_name), config, schedules)
     }
 }

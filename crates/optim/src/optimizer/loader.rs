@@ -1,7 +1,7 @@
 //! What builds optimizers from configs.
 use super::Optimizer;
 use crate::Rule;
-use crate::config::{Config, Dialect, Envelope, FromValue, IS_LEGACY, Reader, Registry};
+use crate::config::{Config, Dialect, Envelope, IS_LEGACY, Origin, Reader, Registry};
 use crate::rules::{self, Rules};
 use crate::schedules::{self, Schedules};
 use crate::stages::{Group, Transformer};
@@ -90,13 +90,17 @@ impl<'a> Loader<'a> {
     /// As [`from_config`](Loader::from_config); [`ErrorKind::Config`], if `json` is not an envelope.
     pub fn deserialize(&self, json: &Value) -> Result<Optimizer> {
         let Envelope { class_name, config } = Envelope::read(json)?;
-        let module = json.get("module").and_then(Value::as_str);
+        let origin = Origin::read(json);
+        let module = origin.as_ref().and_then(|origin| origin.module.as_deref());
         // The module tells more than the keys, where they are those that both have.
         let legacy = module.is_some_and(|module| module.contains("legacy"));
         let loader =
             if legacy { Loader { dialect: self.dialect.or(Some(Dialect::Legacy)), ..*self } } else { *self };
-        let mut optimizer = loader.from_config(class_name, config)?;
-        optimizer.printed.module = module.map(str::to_owned);
+        let mut optimizer = loader.from_config(self.rules.name_in(json, class_name), config)?;
+        // The envelope of the optimizer within one for dynamic loss scaling has been read before.
+        if optimizer.class_name() != LOSS_SCALE {
+            optimizer.printed.origin = origin;
+        }
         Ok(optimizer)
     }
 
@@ -112,16 +116,19 @@ impl<'a> Loader<'a> {
         let entry = self.rules.find(class_name)?;
         let config = &*with_learning_rate(config)?;
         let dialect = self.dialect.unwrap_or_else(|| Dialect::of(config));
-        let mut reader = Reader::new(entry.class_name, config, self.schedules).in_dialect(dialect);
+        let mut reader = Reader::new(entry.class_name, config, self.schedules).with_rules(self.rules);
+        reader = reader.in_dialect(dialect);
         let mut optimizer = read(&mut reader, entry.build)?;
         optimizer.printed.dialect = dialect;
         // What Keras 2.11 to 2.15 print too. The one has told the dialect, the other has no meaning here.
         for key in [IS_LEGACY, "jit_compile"] {
             reader.take_or(key, false)?;
         }
-        for transformer in reader.take_or::<Vec<Value>>("gradient_transformers", Vec::new())? {
-            let transformer = self.transformers.deserialize(&transformer, self.schedules)?;
-            optimizer = optimizer.transformer(transformer)?;
+        let no_decay = config.get("weight_decay").filter(|value| value.is_null() || **value == 0.0);
+        optimizer.printed.no_decay = no_decay.filter(|_| dialect == Dialect::Keras3).cloned();
+        for json in reader.take_or::<Vec<Value>>("gradient_transformers", Vec::new())? {
+            let transformer = self.transformers.deserialize(&json, self.schedules)?;
+            optimizer = optimizer.transformer(transformer.loaded_from(&json)?)?;
         }
         reader.finish()?;
         Ok(optimizer)
@@ -249,10 +256,7 @@ fn read_group(config: &Config, outer: &Reader<'_>) -> Result<Group> {
         .learning_rate_factor(reader.take_or("learning_rate_factor", 1.0)?)
         .frozen(reader.take_or("frozen", false)?);
     for (name, value) in reader.take_or::<Config>("hypers", Config::new())? {
-        let place = |found| {
-            Error::new(ErrorKind::Config, format!("Group.from_config: `{name}`"), f64::expected(), found)
-        };
-        group = group.hyper(&name, f64::from_value(&value).map_err(place)?);
+        group = group.hyper(&name, crate::Hyper::from(reader.read_hyper(&format!("`{name}`"), &value)?));
     }
     reader.finish()?;
     Ok(group)

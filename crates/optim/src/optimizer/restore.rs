@@ -200,7 +200,7 @@ impl Optimizer {
         let iterations = from.value_of("iterations".to_owned(), &self.iterations);
         values.extend(iterations.map(|value| (self.iterations.clone(), value)));
         self.compare_rule(&mut from);
-        let frozen = self.compare_stages(&mut from);
+        let frozen = self.compare_stages(&mut from, &names);
         let hypers = self.restored_hypers(&mut from, &mut values);
         for (name, variable) in self.remembered(&hypers).into_iter().chain(self.group_variables()) {
             let value = from.value_of(name, &variable);
@@ -227,8 +227,8 @@ impl Optimizer {
     }
 
     /// Compares the options of the stages; which groups are frozen.
-    fn compare_stages(&self, from: &mut Reader<'_>) -> Vec<bool> {
-        let (mut expected, own) = (self.stage_options(), self.stages.groups.frozen());
+    fn compare_stages(&self, from: &mut Reader<'_>, names: &Names) -> Vec<bool> {
+        let (mut expected, own) = (self.stage_options(names), self.stages.groups.frozen());
         let Some(mut got) = from.object("stages").cloned() else { return own };
         let read = |value: &Value| Vec::<bool>::from_value(value).ok();
         match got.get(FROZEN).and_then(read).filter(|frozen| frozen.len() == own.len()) {

@@ -1,7 +1,7 @@
 //! Optimizers as JSON, with the names that Keras uses.
 use super::Optimizer;
 use super::loader::{LOSS_SCALE, Loader, off};
-use crate::config::{Config, Dialect, Envelope, ToValue, number, object};
+use crate::config::{Config, Dialect, Envelope, Origin, ToValue, number, object};
 use crate::rules::Rules;
 use crate::schedules::Schedules;
 use serde_json::Value;
@@ -11,10 +11,12 @@ use slalom_array::Result;
 #[derive(Debug, Clone)]
 pub(crate) struct Printed {
     pub(crate) dialect: Dialect,
-    /// The module of the envelope.
-    pub(crate) module: Option<String>,
+    /// What the envelope says of the class.
+    pub(crate) origin: Option<Origin>,
     /// The name of the optimizer that wraps this one for dynamic loss scaling.
     pub(crate) scale_name: Option<String>,
+    /// A weight decay of 0: Keras 3 keeps it apart from null.
+    pub(crate) no_decay: Option<Value>,
     pub(crate) ema_momentum: f64,
     pub(crate) ema_overwrite: Option<i64>,
 }
@@ -22,7 +24,14 @@ pub(crate) struct Printed {
 impl Default for Printed {
     fn default() -> Printed {
         let dialect = Dialect::Legacy;
-        Printed { dialect, module: None, scale_name: None, ema_momentum: 0.99, ema_overwrite: None }
+        Printed {
+            dialect,
+            origin: None,
+            scale_name: None,
+            no_decay: None,
+            ema_momentum: 0.99,
+            ema_overwrite: None,
+        }
     }
 }
 
@@ -35,7 +44,7 @@ impl Optimizer {
     }
 
     /// All arguments, from which an equal optimizer can be built: the name, the hyperparameters, the options and what else the rule
-    /// has. A callable stands there with its present value; closures that aggregate or transform gradients do not stand
+    /// has. A callable or a variable stands there with its present value; closures that aggregate or transform gradients do not stand
     /// there, if they have no [name](crate::Transformer::named), and neither do groups of listed variables.
     ///
     /// An optimizer from a config of one of the Kerases prints what that Keras prints, and so does one of a class and with
@@ -94,20 +103,30 @@ impl Optimizer {
         let keras_3 = self.printed.dialect == Dialect::Keras3;
         let mut config = Config::new();
         config.insert("name".to_owned(), self.name.as_str().into());
-        self.hypers.to_config(&self.name, self.iterations.array().item()? as i64, &mut config)?;
+        let iterations = self.iterations.array().item()? as i64;
+        self.hypers.to_config(&self.name, iterations, &mut config)?;
         config.extend(self.rule.config());
         let decays = |config: &Config, key: &str| config.get(key).is_some_and(|value| *value != 0.0);
         if keras_3 && self.hypers.decay.is_some() && !decays(&config, "decay") {
             config.remove("decay");
         }
         let own = self.hypers.weight_decay.is_none() && self.rule.class_name() != "Nadam";
-        if !decays(&config, "weight_decay") && !(own && (!keras_3 || self.rule.class_name() == "AdamW")) {
-            config.insert("weight_decay".to_owned(), Value::Null);
+        if !decays(&config, "weight_decay") {
+            let number = own && (!keras_3 || self.rule.class_name() == "AdamW");
+            let default = (!number).then_some(Value::Null);
+            if let Some(none) = self.printed.no_decay.clone().or(default) {
+                config.insert("weight_decay".to_owned(), none);
+            }
         }
         for (key, value) in self.clip.named() {
             config.insert(key.to_owned(), value.to_value());
         }
         self.stages_to_config(&mut config);
+        let groups = self.stages.groups.to_json(iterations);
+        let groups = groups.map_err(|error| error.context("group").context(&self.name))?;
+        if !groups.is_empty() {
+            config.insert("groups".to_owned(), groups.into());
+        }
         if !keras_3 {
             let off = off();
             config.retain(|key, value| !off.iter().any(|(name, off)| name == key && off == value));
@@ -115,6 +134,7 @@ impl Optimizer {
         Ok(config)
     }
 
+    /// The options of the stages, but for groups.
     pub(super) fn stages_to_config(&self, config: &mut Config) {
         let (stages, printed) = (&self.stages, &self.printed);
         let average = stages.average.as_ref();
@@ -135,10 +155,6 @@ impl Optimizer {
         config.extend(options.map(|(key, value)| (key.to_owned(), value)));
         if stages.skipped.is_some() && self.dynamic_scale().is_none() {
             config.insert("skip_nonfinite".to_owned(), true.into());
-        }
-        let groups = stages.groups.to_json();
-        if !groups.is_empty() {
-            config.insert("groups".to_owned(), groups.into());
         }
         let transformers: Vec<Value> = self.transformers.iter().filter_map(|t| t.to_json()).collect();
         if !transformers.is_empty() {
@@ -177,12 +193,16 @@ impl Optimizer {
     }
 
     fn envelope(&self, class_name: &str, config: &Config) -> Value {
-        let known = class_name == LOSS_SCALE || Dialect::Keras3.arguments(class_name).is_some();
+        let envelope = Envelope { class_name, config };
+        let wraps = class_name == LOSS_SCALE;
+        if let Some(origin) = self.printed.origin.as_ref().filter(|_| !wraps) {
+            return envelope.to_json_of(origin);
+        }
+        let known = wraps || Dialect::Keras3.arguments(class_name).is_some();
         // Keras 3 has classes that the legacy module lacks.
         let own = self.printed.dialect;
         let module = own.arguments(class_name).map_or(Dialect::Keras3, |_| own).module();
-        let module = self.printed.module.as_deref().filter(|_| class_name != LOSS_SCALE).unwrap_or(module);
-        Envelope { class_name, config }.to_json(known.then_some(module))
+        envelope.to_json(known.then_some(module))
     }
 
     /// Builds an optimizer from JSON, an [`Envelope`].

@@ -158,7 +158,7 @@ impl Optimizer {
             ("optimizer", json!({"class_name": self.rule.class_name(), "config": self.rule.config()})),
             ("hyperparameters", hypers.into()),
             ("clip", object(clip).into()),
-            ("stages", self.stage_options().into()),
+            ("stages", self.stage_options(&names).into()),
             ("weights", if self.built { weights.into() } else { Value::Null }),
         ]);
         Ok(state)
@@ -229,16 +229,16 @@ impl Optimizer {
     }
 
     /// The options of the stages that are on.
-    pub(super) fn stage_options(&self) -> Config {
+    pub(super) fn stage_options(&self, names: &Names) -> Config {
         let mut options = Config::new();
         self.stages_to_config(&mut options);
         if self.stages.average.is_none() {
             options.retain(|key, _| !key.starts_with("ema_"));
         }
         if !self.stages.groups.is_empty() {
+            let name = |variable: &Variable| names.of(variable).unwrap_or(variable.name()).to_owned();
+            let groups = self.stages.groups.descriptions(name);
             // Groups are frozen and thawed while a training goes on.
-            let mut groups = self.stages.groups.to_json();
-            groups.iter_mut().filter_map(Value::as_object_mut).for_each(|group| drop(group.remove("frozen")));
             options.insert("groups".to_owned(), groups.into());
             options.insert(FROZEN.to_owned(), self.stages.groups.frozen().into());
         }

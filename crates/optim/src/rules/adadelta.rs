@@ -24,7 +24,8 @@ arguments! {
     hypers {
         /// The decay of both averages (default 0.95).
         rho = 0.95;
-        /// What keeps the divisor from 0, and lets the first steps begin (default 1e-7, which 0 means too).
+        /// What keeps the divisor from 0, and lets the first steps begin (default 1e-7, which 0 means too, as in the reference;
+        /// [`Optimizer::set`](crate::Optimizer::set) and configs of Keras 3 take 0 as it is).
         epsilon = 1e-7, nonzero();
     }
     options {}

@@ -23,7 +23,8 @@ arguments! {
     /// ```
     pub struct Adagrad(0.001);
     hypers {
-        /// What keeps the divisor from 0 (default 1e-7, which 0 means too).
+        /// What keeps the divisor from 0 (default 1e-7, which 0 means too, as in the reference;
+        /// [`Optimizer::set`](crate::Optimizer::set) and configs of Keras 3 take 0 as it is).
         epsilon = 1e-7, nonzero();
     }
     options {

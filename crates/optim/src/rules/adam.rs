@@ -31,7 +31,8 @@ arguments! {
         beta_1 = 0.9;
         /// The decay of the second moment (default 0.999).
         beta_2 = 0.999;
-        /// What is added to the root (default 1e-7, which 0 means too).
+        /// What is added to the root (default 1e-7, which 0 means too, as in the reference;
+        /// [`Optimizer::set`](crate::Optimizer::set) and configs of Keras 3 take 0 as it is).
         epsilon = 1e-7, nonzero();
     }
     options {

@@ -8,7 +8,8 @@ use slalom_array::{Error, ErrorKind, Result};
 /// them from a config and writes them into one.
 ///
 /// In `pub struct Name(0.001)` the number is the learning rate that a config without one means. A hyperparameter may be
-/// restricted, `within(0.0, 1.0)` or `non_negative()`, or its default may be what 0 stands for (`nonzero()`).
+/// restricted, `within(0.0, 1.0)` or `non_negative()`, or its default may be what 0 stands for (`nonzero()`): in the builder and in
+/// configs of the reference, but not in those of Keras 3.
 macro_rules! arguments {
     (
         $(#[$doc:meta])*
@@ -57,7 +58,8 @@ macro_rules! arguments {
                 reader: &mut $crate::config::Reader<'_>,
             ) -> slalom_array::Result<$rule> {
                 let rule = $rule::new($crate::rules::arguments::hyper(reader, "learning_rate", $rate)?);
-                $( let rule = rule.$hyper($crate::rules::arguments::hyper(reader, stringify!($hyper), $hyper_default)?); )*
+                let mut rule = rule;
+                $( rule.$hyper = arguments!(@read reader, stringify!($hyper), $hyper_default $(, $check)?); )*
                 $( let rule = rule.$option(reader.take_or(stringify!($option), $option_default)?); )*
                 Ok(rule)
             }
@@ -78,6 +80,17 @@ macro_rules! arguments {
     };
     (@given $given:ident, $default:expr, nonzero) => { $crate::rules::arguments::nonzero($given, $default) };
     (@given $given:ident, $default:expr $(, $check:ident)?) => { $given };
+    (@read $reader:ident, $name:expr, $default:expr, nonzero) => {{
+        let read = $crate::rules::arguments::hyper($reader, $name, $default)?;
+        if $crate::rules::arguments::is_keras_3($reader) {
+            read
+        } else {
+            $crate::rules::arguments::nonzero(read, $default)
+        }
+    }};
+    (@read $reader:ident, $name:expr, $default:expr $(, $check:ident)?) => {
+        $crate::rules::arguments::hyper($reader, $name, $default)?
+    };
     (@named $hyper:expr, $name:expr, nonzero()) => { $hyper.named($name) };
     (@named $hyper:expr, $name:expr $(, $check:ident($($bound:expr),*))?) => {
         $hyper.named($name)$(.$check($($bound),*))?
@@ -93,7 +106,7 @@ pub(super) fn hyper(reader: &mut Reader<'_>, name: &'static str, default: f64) -
     reader.take_hyper_or(name, default).map(Hyper::from)
 }
 
-/// The default in place of 0.
+/// The default in place of 0, as the reference has it.
 pub(super) fn nonzero(given: Hyper, default: f64) -> Hyper {
     match given {
         Hyper::Number(0.0) => Hyper::Number(default),

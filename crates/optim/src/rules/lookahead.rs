@@ -58,7 +58,8 @@ impl Lookahead {
 
     /// The config holds the class of the rule within, `inner`, and the arguments of both side by side.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Lookahead> {
-        let inner = super::registry().find(&reader.take::<String>("inner")?)?;
+        let inner = reader.take::<String>("inner")?;
+        let inner = reader.rules().find(&inner)?;
         // Its own `inner` would be this one again.
         if inner.class_name == NAME {
             return Err(refused(NAME));

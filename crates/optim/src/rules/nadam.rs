@@ -1,8 +1,8 @@
 //! Nadam.
-use super::arguments::{arguments, bias_correction, hyper};
+use super::arguments::{arguments, bias_correction, hyper, is_keras_3};
 use crate::config::{Config, Reader};
-use crate::{ElementRule, Hyper, NamedHyper, SlotSpec, SparseUpdate, Step};
-use slalom_array::{Error, ErrorKind, Float, Result};
+use crate::{ElementRule, NamedHyper, SlotSpec, SparseUpdate, Step};
+use slalom_array::{Float, Result};
 
 arguments! {
     /// Nadam: Adam with Nesterov momentum, and a momentum that grows (`tf.keras.optimizers.legacy.Nadam`; `NAdam` in
@@ -34,7 +34,8 @@ arguments! {
         beta_2 = 0.999;
         /// How fast the momentum grows (default 0.004; `schedule_decay`, or PyTorch's `momentum_decay`).
         decay = 0.004;
-        /// What is added to the root (default 1e-7, which 0 means too).
+        /// What is added to the root (default 1e-7, which 0 means too, as in the reference;
+        /// [`Optimizer::set`](crate::Optimizer::set) and configs of Keras 3 take 0 as it is).
         epsilon = 1e-7, nonzero();
         /// The λ of decoupled weight decay, `x -= lr λ x` before the step (default 0).
         weight_decay = 0.0;
@@ -52,7 +53,8 @@ const BASE: f64 = 0.96f32 as f64;
 
 impl Nadam {
     pub(super) fn read_dialect(reader: &mut Reader<'_>) -> Result<Nadam> {
-        let [base, decay, keras_3] = ["base", "decay", "weight_decay"].map(|key| reader.contains(key));
+        let [base, decay] = ["base", "decay"].map(|key| reader.contains(key));
+        let keras_3 = is_keras_3(reader);
         let rule = Nadam::read(reader)?;
         let rule = if keras_3 && !decay { rule.decay(1.0) } else { rule };
         let mut rule = if keras_3 && !base { rule.base(0.96) } else { rule };
@@ -87,7 +89,9 @@ impl ElementRule for Nadam {
     type Coeffs<F: Float> = Coeffs<F>;
 
     fn hypers(&self) -> Vec<NamedHyper> {
-        self.named()
+        let mut hypers = self.named();
+        hypers[0] = self.learning_rate.named("learning_rate").without_schedules();
+        hypers
     }
 
     fn slots(&self) -> Vec<SlotSpec> {
@@ -104,12 +108,6 @@ impl ElementRule for Nadam {
             true => f64::from(scalars[0] as f32 * momentum as f32),
             false => scalars[0] * momentum,
         };
-    }
-
-    fn validate(&self) -> Result<()> {
-        let Hyper::Schedule(schedule) = &self.learning_rate else { return Ok(()) };
-        let expected = "no schedule, which Nadam does not support";
-        Err(Error::new(ErrorKind::Argument, "learning_rate", expected, format!("{schedule:?}")))
     }
 
     fn config(&self) -> Config {

@@ -32,7 +32,8 @@ arguments! {
         /// The part of the last step that the next one repeats, from 0 to 1 (default 0). Whether there is momentum at all is
         /// settled here: an optimizer made with 0 keeps no slot for it, whatever is set later.
         momentum = 0.0, within(0.0, 1.0);
-        /// What keeps the divisor from 0 (default 1e-7, which 0 means too).
+        /// What keeps the divisor from 0 (default 1e-7, which 0 means too, as in the reference;
+        /// [`Optimizer::set`](crate::Optimizer::set) and configs of Keras 3 take 0 as it is).
         epsilon = 1e-7, nonzero();
     }
     options {

@@ -31,6 +31,7 @@ mod exponential_decay;
 mod fn_schedule;
 mod inverse_time_decay;
 mod linear_warmup;
+mod loaded;
 mod one_cycle;
 mod part;
 mod piecewise_constant_decay;
@@ -55,9 +56,10 @@ pub use sequence::Sequence;
 pub use step_decay::StepDecay;
 pub use steps::Steps;
 
+use loaded::Loaded;
 use part::Part;
 
-use crate::config::{Config, Entry, Envelope, Registry};
+use crate::config::{Config, Entry, Envelope, Origin, Registry};
 use serde_json::Value;
 use slalom_array::{Error, ErrorKind, Result};
 use slalom_variable::Variable;
@@ -118,6 +120,11 @@ pub trait Schedule: Debug + Send + Sync {
     fn state(&self) -> Vec<Variable> {
         Vec::new()
     }
+
+    /// Where Python finds the class. Default: in Keras's module or, if it is an own class, registered under its name.
+    fn origin(&self) -> Option<&Origin> {
+        None
+    }
 }
 
 macro_rules! forward_to_inner {
@@ -140,6 +147,9 @@ macro_rules! forward_to_inner {
             }
             fn state(&self) -> Vec<Variable> {
                 (**self).state()
+            }
+            fn origin(&self) -> Option<&Origin> {
+                (**self).origin()
             }
         }
     )*};
@@ -201,9 +211,16 @@ pub const fn registry() -> Schedules<'static> {
 /// ```
 pub fn serialize(schedule: &dyn Schedule) -> Value {
     let class_name = schedule.class_name();
-    let is_keras = CLASSES[..OF_KERAS].iter().any(|entry| entry.class_name == class_name);
     let envelope = Envelope { class_name, config: &schedule.get_config() };
-    envelope.to_json(is_keras.then_some("keras.optimizers.schedules"))
+    schedule
+        .origin()
+        .map_or_else(|| envelope.to_json(module(class_name)), |origin| envelope.to_json_of(origin))
+}
+
+/// The module of a class of Keras.
+fn module(class_name: &str) -> Option<&'static str> {
+    let is_keras = CLASSES[..OF_KERAS].iter().any(|entry| entry.class_name == class_name);
+    is_keras.then_some("keras.optimizers.schedules")
 }
 
 /// Builds one of slalom's own schedules from JSON, an [`Envelope`].
@@ -235,7 +252,7 @@ pub fn deserialize(json: &Value) -> Result<Box<dyn Schedule>> {
 pub fn deserialize_with(json: &Value, schedules: Schedules<'_>) -> Result<Box<dyn Schedule>> {
     let schedule = schedules.deserialize(json, schedules)?;
     schedule.validate()?;
-    Ok(schedule)
+    Ok(Loaded::around(schedule, json))
 }
 
 /// The error of an argument that is not allowed, unless it is.

@@ -75,22 +75,37 @@ impl Group {
         self.hyper("weight_decay", weight_decay)
     }
 
-    /// The group as JSON, if it is one of a pattern and of numbers.
-    fn to_json(&self) -> Option<Value> {
-        let Members::Pattern(pattern) = &self.members else { return None };
-        let number_of = |hyper: &Hyper| match hyper {
-            Hyper::Number(value) => Some(number(*value)),
-            _ => None,
+    /// The group as a config holds it, if it is one of a pattern. Variables and closures stand there with their present values.
+    fn to_json(&self, iterations: i64) -> Result<Option<Value>> {
+        let Members::Pattern(pattern) = &self.members else { return Ok(None) };
+        let hyper = |(name, hyper): &(String, Hyper)| match hyper.to_json(iterations) {
+            Ok(value) => Ok((name.clone(), value)),
+            Err(error) => Err(error.context(name.clone())),
         };
-        let hypers = self.hypers.iter().map(|(name, hyper)| Some((name.clone(), number_of(hyper)?)));
-        let hypers: Config = hypers.collect::<Option<_>>()?;
+        let hypers: Config = self.hypers.iter().map(hyper).collect::<Result<_>>()?;
         let group = [
             ("pattern", pattern.as_str().into()),
             ("learning_rate_factor", number(self.factor)),
             ("hypers", hypers.into()),
             ("frozen", self.frozen.into()),
         ];
-        Some(object(group).into())
+        Ok(Some(object(group).into()))
+    }
+
+    /// What does not change while a training goes on: all but the values of variables and closures, and whether the group is
+    /// frozen.
+    fn description(&self, name: &impl Fn(&Variable) -> String) -> Value {
+        let members = match &self.members {
+            Members::Pattern(pattern) => ("pattern", pattern.as_str().into()),
+            Members::Variables(list) => ("variables", list.iter().map(name).collect::<Vec<_>>().into()),
+        };
+        let hyper = |(name, hyper): &(String, Hyper)| match hyper {
+            Hyper::Variable(_) => Some((name.clone(), "variable".into())),
+            Hyper::Callable(_) => Some((name.clone(), "callable".into())),
+            fixed => Some((name.clone(), fixed.to_json(0).ok()?)),
+        };
+        let hypers: Config = self.hypers.iter().filter_map(hyper).collect();
+        object([members, ("learning_rate_factor", number(self.factor)), ("hypers", hypers.into())]).into()
     }
 
     /// The names of its hyperparameters.
@@ -231,9 +246,15 @@ impl Groups {
     }
 
     /// The groups that a config can hold.
-    pub(crate) fn to_json(&self) -> Vec<Value> {
-        let given = |group: &Checked| Group { frozen: group.frozen, ..group.given.clone() }.to_json();
-        self.groups.iter().filter_map(given).collect()
+    pub(crate) fn to_json(&self, iterations: i64) -> Result<Vec<Value>> {
+        let given =
+            |group: &Checked| Group { frozen: group.frozen, ..group.given.clone() }.to_json(iterations);
+        self.groups.iter().filter_map(|group| given(group).transpose()).collect()
+    }
+
+    /// What each group is, whatever the values of variables and closures; variables by the names that `name` gives them.
+    pub(crate) fn descriptions(&self, name: impl Fn(&Variable) -> String) -> Vec<Value> {
+        self.groups.iter().map(|group| group.given.description(&name)).collect()
     }
 
     /// Whether patterns have still to be compared with the names of variables.

@@ -1,5 +1,5 @@
 //! The user's own stages: the aggregator and the transformers.
-use crate::config::{Config, Envelope};
+use crate::config::{Config, Envelope, Origin};
 use serde_json::Value;
 use slalom_array::Result;
 use slalom_autograd::Gradient;
@@ -41,13 +41,15 @@ impl Gradients for Result<GradientList> {
 /// ```
 pub struct Transformer {
     name: Option<String>,
+    /// The envelope that it was loaded from.
+    loaded: Option<Value>,
     apply: Box<dyn FnMut(GradientList) -> Result<GradientList> + Send>,
 }
 
 impl Transformer {
     /// A stage that configs do not mention.
     pub fn new<R: Gradients>(mut f: impl FnMut(GradientList) -> R + Send + 'static) -> Transformer {
-        Transformer { name: None, apply: Box::new(move |gradients| f(gradients).into_list()) }
+        Transformer { name: None, loaded: None, apply: Box::new(move |gradients| f(gradients).into_list()) }
     }
 
     /// A stage that stands in configs by the name under which it is registered ([`Loader::transformers`](crate::Loader::transformers)).
@@ -62,8 +64,19 @@ impl Transformer {
         (self.apply)(gradients)
     }
 
-    /// The envelope of a stage that has a name.
+    /// The same stage, which is printed as it was read.
+    pub(crate) fn loaded_from(self, json: &Value) -> Result<Transformer> {
+        let envelope = Envelope::read(json)?;
+        let printed =
+            Origin::read(json).map_or_else(|| envelope.to_json(None), |origin| envelope.to_json_of(&origin));
+        Ok(Transformer { loaded: Some(printed), ..self })
+    }
+
+    /// The envelope of a stage that has one or a name.
     pub(crate) fn to_json(&self) -> Option<Value> {
+        if self.loaded.is_some() {
+            return self.loaded.clone();
+        }
         let class_name = self.name.as_deref()?;
         Some(Envelope { class_name, config: &Config::new() }.to_json(None))
     }

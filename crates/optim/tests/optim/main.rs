@@ -1,6 +1,7 @@
 //! The optimizer: a module for each theme, in one program, which is faster to build than many.
 mod common;
 mod config;
+mod config_objects;
 mod constraints;
 mod driver;
 mod failures;
@@ -12,6 +13,7 @@ mod missing;
 mod own_rules;
 mod refusals;
 mod registry;
+mod round_trips;
 mod rows;
 mod schedules;
 mod search_memory;

@@ -89,7 +89,7 @@ const CONSTRAINTS: &[(&str, Build)] = &[
     ("MinMaxNorm", |config| Ok(Arc::new(MinMaxNorm::from_config(config)?))),
     ("UnitNorm", |config| Ok(Arc::new(UnitNorm::from_config(config)?))),
     ("RadialConstraint", |config| Ok(Arc::new(RadialConstraint::from_config(config)?))),
-    ("RowWise", |config| Ok(Arc::new(RowWise::from_config(config)?))),
+    ("RowWise", |config| Ok(Arc::new(RowWise::from_config(config, &[])?))),
 ];
 
 /// The constraint that a config describes.
@@ -110,7 +110,7 @@ pub fn from_config(class_name: &str, config: &Config) -> Result<Arc<dyn Constrai
     from_config_with(class_name, config, &[])
 }
 
-/// As [`from_config`], with a caller's own constraints by their names, which go first.
+/// As [`from_config`], with a caller's own constraints by their names, which go first, also within [`RowWise`].
 ///
 /// # Errors
 /// As there, and those of the caller's.
@@ -129,8 +129,12 @@ pub fn from_config_with(
     config: &Config,
     own: &[(&str, Build)],
 ) -> Result<Arc<dyn Constraint>> {
-    match own.iter().chain(CONSTRAINTS).find(|(name, _)| *name == class_name) {
-        Some((_, build)) => build(config),
+    let find = |table: &[(&str, Build)]| table.iter().find(|(name, _)| *name == class_name).map(|row| row.1);
+    if class_name == "RowWise" && find(own).is_none() {
+        return Ok(Arc::new(RowWise::from_config(config, own)?));
+    }
+    match find(own).or_else(|| find(CONSTRAINTS)) {
+        Some(build) => build(config),
         None => {
             let known: Vec<_> = own.iter().chain(CONSTRAINTS).map(|(name, _)| *name).collect();
             let expected = format!("a constraint of {known:?}");

@@ -1,5 +1,5 @@
 //! Constraints of single rows, which sparse gradients allow.
-use super::{Constraint, from_config};
+use super::{Build, Constraint, from_config_with};
 use crate::{Config, ConfigValue};
 use slalom_array::{Error, ErrorKind, Result};
 use slalom_autograd::Tensor;
@@ -53,12 +53,12 @@ impl RowWise {
         Ok(RowWise { constraint: Arc::new(constraint), axes })
     }
 
-    pub(super) fn from_config(config: &Config) -> Result<RowWise> {
+    pub(super) fn from_config(config: &Config, own: &[(&str, Build)]) -> Result<RowWise> {
         let mut inner = Config::new();
         for (name, value) in config.iter().filter(|(name, _)| *name != "constraint") {
             inner = inner.with(name, value.clone());
         }
-        RowWise::new(from_config(config.text("constraint", "NonNeg")?, &inner)?)
+        RowWise::new(from_config_with(config.text("constraint", "NonNeg")?, &inner, own)?)
     }
 }
 

@@ -71,7 +71,7 @@ impl Initializer for Arc<dyn Initializer> {
 }
 
 /// What makes an initializer of its config.
-type Build = fn(&Config) -> Result<Arc<dyn Initializer>>;
+pub type Build = fn(&Config) -> Result<Arc<dyn Initializer>>;
 
 /// Every initializer with a config, by its class name.
 const INITIALIZERS: &[(&str, Build)] = &[
@@ -105,10 +105,22 @@ const INITIALIZERS: &[(&str, Build)] = &[
 /// # Ok::<(), slalom_array::Error>(())
 /// ```
 pub fn from_config(class_name: &str, config: &Config) -> Result<Arc<dyn Initializer>> {
-    match INITIALIZERS.iter().find(|(name, _)| *name == class_name) {
+    from_config_with(class_name, config, &[])
+}
+
+/// As [`from_config`], with a caller's own initializers by their names, which go first.
+///
+/// # Errors
+/// As there, and those of the caller's.
+pub fn from_config_with(
+    class_name: &str,
+    config: &Config,
+    own: &[(&str, Build)],
+) -> Result<Arc<dyn Initializer>> {
+    match own.iter().chain(INITIALIZERS).find(|(name, _)| *name == class_name) {
         Some((_, build)) => build(config),
         None => {
-            let known: Vec<_> = INITIALIZERS.iter().map(|(name, _)| *name).collect();
+            let known: Vec<_> = own.iter().chain(INITIALIZERS).map(|(name, _)| *name).collect();
             let expected = format!("an initializer of {known:?}");
             Err(Error::new(ErrorKind::NotFound, "initializer", expected, format!("{class_name:?}")))
         }
