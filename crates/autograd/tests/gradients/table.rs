@@ -216,12 +216,12 @@ fn elementary() -> Vec<Row> {
 fn activations() -> Vec<Row> {
     const ANY: Domain = Between(-3.0, 3.0);
     vec![
-        elementwise("relu6", &[Around(0.1)], |x, _| (4.0 * &x[0]).relu6()),
+        elementwise("relu6", &[Grid(0.1)], |x, _| (5.0 * &x[0]).relu6()),
         elementwise("gelu", &[ANY], |x, _| x[0].gelu()),
         elementwise("gelu_tanh", &[ANY], |x, _| x[0].gelu_tanh()),
         elementwise("silu", &[ANY], |x, _| x[0].silu()),
         elementwise("mish", &[ANY], |x, _| x[0].mish()),
-        elementwise("hard_sigmoid", &[Around(0.1)], |x, _| (2.5 * &x[0]).hard_sigmoid()),
+        elementwise("hard_sigmoid", &[Grid(0.1)], |x, _| (2.5 * &x[0]).hard_sigmoid()),
         elementwise("softsign", &[Around(0.1)], |x, _| x[0].softsign()),
         elementwise("log_sigmoid", &[ANY], |x, _| x[0].log_sigmoid()),
         elementwise("leaky_relu", &[Around(0.1)], |x, _| x[0].leaky_relu(0.3)),
