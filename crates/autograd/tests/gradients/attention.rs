@@ -8,12 +8,14 @@ pub(crate) fn rows() -> Vec<Row> {
     vec![
         drawn("dot_product_attention", operands, |x, n| {
             x[0].dot_product_attention(&x[1], &x[2], x.get(3), n % 3 == 0, Some(1.3))
-        }),
+        })
+        .alike(),
         drawn("dot_product_attention_with_weights", operands, |x, n| {
             let (y, weights) =
                 x[0].dot_product_attention_with_weights(&x[1], &x[2], x.get(3), n % 3 == 0, None)?;
             Ok(if x[1].is_empty() { y } else { y.square().sum() + weights.square().sum() })
-        }),
+        })
+        .alike(),
     ]
 }
 
@@ -21,7 +23,7 @@ pub(crate) fn rows() -> Vec<Row> {
 fn operands(random: &mut Random, number: usize) -> Vec<Tensor> {
     // Batch, queries, keys, heads and depth: one of them is long, or all are.
     let mut lengths = [2, 3, 3, 2, 2].map(|most| 1 + random.below(most));
-    let e = random.side(2, 20);
+    let mut e = random.side(2, 20);
     match number % 6 {
         5 => {
             let side = (random.length(1, 1) as f64).powf(0.25) as usize;
@@ -32,7 +34,10 @@ fn operands(random: &mut Random, number: usize) -> Vec<Tensor> {
             lengths[axis] = random.length(3, lengths.iter().product());
         }
     }
-    let [batch, mut t, s, heads, d] = lengths;
+    let [batch, mut t, mut s, heads, d] = lengths;
+    if random.equal {
+        (s, e) = (t, d);
+    }
     if number == 1 {
         t = 0;
     }

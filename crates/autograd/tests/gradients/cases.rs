@@ -1,22 +1,74 @@
 //! Random inputs.
+use crate::table::{CASES, Row};
+use proptest::collection;
+use proptest::prelude::{ProptestConfig, any};
+use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use slalom_array::Array;
 use slalom_autograd::Tensor;
 
-/// SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, 2014).
+/// Choices made elsewhere, and then SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, 2014).
 pub(crate) struct Random {
+    /// The next one stands last.
+    choices: Vec<u64>,
     state: u64,
     /// How many elements the next shape is to have, about; otherwise it is small.
     elements: Option<usize>,
+    /// Inputs are to have the same shape, where they may.
+    pub(crate) equal: bool,
+}
+
+/// Draws inputs for the cases of each row and checks them; returns how many there were.
+///
+/// proptest makes the choices that shapes, indices, layouts and values follow from, the same at each run. Smaller choices
+/// mean smaller shapes and plainer layouts, and so what fails is shrunk to something simple.
+pub(crate) fn for_each_case(
+    rows: &[Row],
+    numbers: usize,
+    check: impl Fn(&Row, &mut Random, usize) -> Result<(), String>,
+) -> usize {
+    let asked = ProptestConfig::default();
+    let config = ProptestConfig {
+        cases: (asked.cases / 256).max(1),
+        max_shrink_iters: 1000,
+        failure_persistence: None,
+        ..asked
+    };
+    let numbers = numbers.min(asked.cases as usize);
+    let strategy = (collection::vec(any::<u64>(), 24), any::<u64>());
+    for (i, row) in rows.iter().enumerate() {
+        for number in 0..numbers {
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&((CASES * i + number) as u64).to_le_bytes());
+            let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+            let result = TestRunner::new_with_rng(config.clone(), rng).run(&strategy, |(choices, seed)| {
+                let mut random = Random { choices, ..Random::new(seed) };
+                check(row, &mut random, number).map_err(TestCaseError::fail)
+            });
+            result.unwrap_or_else(|error| panic!("{}, case {number}: {error}", row.name));
+        }
+    }
+    rows.len() * numbers * config.cases as usize
 }
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Random {
-        Random { state: seed, elements: None }
+        Random { choices: Vec::new(), state: seed, elements: None, equal: false }
     }
 
     /// For inputs of which the first has about so many elements.
     pub(crate) fn large(seed: u64, elements: usize) -> Random {
-        Random { state: seed, elements: Some(elements) }
+        Random { elements: Some(elements), ..Random::new(seed) }
+    }
+
+    /// Whether inputs are to be large.
+    pub(crate) fn is_large(&self) -> bool {
+        self.elements.is_some()
+    }
+
+    /// The side of something with `rank` axes of one length, `1..=most`, or as long as is asked for.
+    pub(crate) fn cube(&mut self, most: usize, rank: u32) -> usize {
+        let length = self.length(most.pow(rank), 1);
+        (1..).take_while(|side: &usize| side.pow(rank) <= length).last().unwrap_or(1)
     }
 
     /// A length of `1..=most`; or, once, one with which about the elements asked for are reached: `others` is the product of
@@ -33,6 +85,9 @@ impl Random {
     }
 
     pub(crate) fn next(&mut self) -> u64 {
+        if let Some(choice) = self.choices.pop() {
+            return choice;
+        }
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -79,11 +134,11 @@ impl Domain {
         (0..n).map(|_| one(random)).collect()
     }
 
-    /// A tensor with values of this domain, contiguous, transposed or sliced.
+    /// A tensor with values of this domain: contiguous, transposed, sliced or, where elements may be equal, broadcast.
     pub(crate) fn tensor(self, random: &mut Random, shape: &[usize]) -> Tensor {
         let n = shape.iter().product();
         let values = self.draw(random, n);
-        let layout = random.below(4);
+        let layout = random.below(5);
         let array = match layout {
             1 if shape.len() > 1 => {
                 let axes: Vec<usize> = (0..shape.len()).rev().collect();
@@ -100,6 +155,12 @@ impl Domain {
             3 if !shape.is_empty() && n > 0 => {
                 let axis = random.below(shape.len());
                 Array::from_vec(shape, values).and_then(|a| a.slice(axis, shape[axis] - 1, shape[axis], -1))
+            }
+            4 if !shape.is_empty() && n > 0 && self != Domain::Distinct => {
+                let (axis, mut narrow) = (random.below(shape.len()), shape.to_vec());
+                narrow[axis] = 1;
+                let values = values[..n / shape[axis]].to_vec();
+                Array::from_vec(narrow, values).and_then(|a| a.broadcast_to(shape))
             }
             _ => Array::from_vec(shape, values),
         };
@@ -140,11 +201,32 @@ pub(crate) fn shape(
     shape
 }
 
-/// A shape that broadcasts to the given one: with axes of length 1, or without outer axes.
-pub(crate) fn narrowed(random: &mut Random, shape: &[usize]) -> Vec<usize> {
-    let mut narrow: Vec<usize> = shape.iter().map(|&n| if random.below(3) == 0 { 1 } else { n }).collect();
-    if random.below(3) == 0 {
-        narrow.drain(..random.below(narrow.len() + 1));
+/// Shapes that broadcast together to the given one. Either one of them is the whole, or each axis has its length in some of
+/// them. They have axes of length 1, or lack outer axes.
+pub(crate) fn narrowed(random: &mut Random, shape: &[usize], count: usize) -> Vec<Vec<usize>> {
+    if random.equal {
+        return vec![shape.to_vec(); count];
     }
-    narrow
+    let both_ways = random.below(2) == 1;
+    let mut owner = random.below(count);
+    let mut owners = Vec::new();
+    for _ in shape {
+        if both_ways {
+            owner = random.below(count);
+        }
+        owners.push(owner);
+    }
+    let narrow = |i: usize| {
+        let mut length = |axis: usize| {
+            let one = owners[axis] != i && random.below(3) < 1 + usize::from(both_ways);
+            if one { 1 } else { shape[axis] }
+        };
+        let mut own: Vec<usize> = (0..shape.len()).map(&mut length).collect();
+        let outer = owners.iter().position(|&owner| owner == i).unwrap_or(shape.len());
+        if random.below(3) == 0 {
+            own.drain(..random.below(outer + 1));
+        }
+        own
+    };
+    (0..count).map(narrow).collect()
 }

@@ -7,7 +7,7 @@ use slalom_autograd::{Tensor, einsum};
 const ANY: Domain = Between(-1.5, 1.5);
 
 /// Equations, and the shapes of their operands.
-const EQUATIONS: [(&str, &[&[usize]]); 12] = [
+const EQUATIONS: [(&str, &[&[usize]]); 14] = [
     ("ij,jk->ik", &[&[2, 3], &[3, 2]]),
     ("ii->", &[&[3, 3]]),
     ("iij->ji", &[&[2, 2, 3]]),
@@ -20,12 +20,17 @@ const EQUATIONS: [(&str, &[&[usize]]); 12] = [
     ("i->ii", &[&[3]]),
     ("ij,jk->ik", &[&[2, 0], &[0, 2]]),
     ("ab,ab->b", &[&[2, 3], &[2, 3]]),
+    ("abcde,ce->bda", &[&[1, 2, 2, 1, 2], &[2, 2]]),
+    ("ij,ij->", &[&[2, 3], &[2, 3]]),
 ];
 
 /// Operands of the case's equation; one of its letters may have a long axis.
 fn operands(random: &mut Random, number: usize) -> Vec<Tensor> {
     let (equation, shapes) = EQUATIONS[number % EQUATIONS.len()];
     let mut shapes: Vec<Vec<usize>> = shapes.iter().map(|shape| shape.to_vec()).collect();
+    if random.equal {
+        shapes.iter_mut().flatten().for_each(|length| *length = 2);
+    }
     let terms: Vec<Vec<char>> = equation
         .split("->")
         .next()
@@ -52,6 +57,10 @@ fn chained(random: &mut Random, number: usize) -> Vec<Tensor> {
     let [mut i, mut j, mut k, mut l] =
         [1 + random.below(2), 1 + random.below(2), 1 + random.below(2), 1 + random.below(2)];
     match number / 3 % 3 {
+        _ if random.equal => {
+            i = random.cube(2, 3);
+            (j, k, l) = (i, i, i);
+        }
         0 => i = random.length(2, j * k),
         1 => j = random.length(2, i * k),
         _ => l = random.length(2, j * k),
@@ -64,22 +73,19 @@ fn chained(random: &mut Random, number: usize) -> Vec<Tensor> {
 
 /// Leading axes that broadcast, and given last ones.
 fn batched(random: &mut Random, last: [&[usize]; 2]) -> Vec<Tensor> {
-    let mut batch = [&[][..], &[2], &[2, 1], &[1, 2]][random.below(4)].to_vec();
+    let mut batch = [&[][..], &[2], &[2, 1], &[2, 2], &[2, 1, 2]][random.below(5)].to_vec();
     let long = random.length(1, last[0].iter().product());
     if long > 1 {
         batch = vec![long];
     }
-    let leads = match random.below(3) {
-        0 => [narrowed(random, &batch), batch],
-        _ => [batch.clone(), narrowed(random, &batch)],
-    };
+    let leads = narrowed(random, &batch, 2);
     leads.iter().zip(last).map(|(lead, own)| ANY.tensor(random, &[lead, own].concat())).collect()
 }
 
 /// One or more matrices.
 fn matrix(random: &mut Random, number: usize) -> Vec<Tensor> {
     let (mut m, n) = if number == 1 { (0, 2) } else { (1 + random.below(3), 1 + random.below(3)) };
-    let mut batch = [&[][..], &[2], &[0], &[1, 2]][if number < 4 { number } else { number % 2 }].to_vec();
+    let mut batch = [&[][..], &[2], &[0], &[1, 2, 2]][if number < 4 { number } else { number % 2 }].to_vec();
     // Many matrices, or a high one.
     match random.length(1, m * n) {
         1 => {}
@@ -98,19 +104,28 @@ fn any_diagonal(x: &Tensor, number: usize) -> isize {
 
 pub(crate) fn table() -> Vec<Row> {
     vec![
-        drawn("einsum", operands, |x, n| einsum(EQUATIONS[n % EQUATIONS.len()].0, x)),
+        drawn("einsum", operands, |x, n| einsum(EQUATIONS[n % EQUATIONS.len()].0, x)).alike(),
         drawn("tensordot", chained, |x, n| match n % 3 {
             0 => x[0].tensordot(&x[1], 2),
             1 => x[0].tensordot_axes(&x[1], &[2, 1], &[-2, 0]),
             _ => x[0].tensordot_axes(&x[1], &[-2], &[0]),
-        }),
+        })
+        .alike(),
         drawn(
             "matvec",
             |random, n| batched(random, if n % 2 == 0 { [&[2, 3], &[3]] } else { [&[3, 2], &[3]] }),
             |x, n| x[0].matvec(&x[1], n % 2 == 1),
         ),
-        drawn("outer", |random, n| batched(random, [&[1 + n % 3], &[2]]), |x, _| x[0].outer(&x[1])),
-        drawn("cross", |random, _| batched(random, [&[3], &[3]]), |x, _| x[0].cross(&x[1])),
+        drawn(
+            "outer",
+            |random, n| {
+                let length = if random.equal { 2 } else { 1 + n % 3 };
+                batched(random, [&[length], &[2]])
+            },
+            |x, _| x[0].outer(&x[1]),
+        )
+        .alike(),
+        drawn("cross", |random, _| batched(random, [&[3], &[3]]), |x, _| x[0].cross(&x[1])).alike(),
         drawn("diag", matrix, |x, n| x[0].square().diag(n as isize % 4 - 2)),
         drawn("diag_part", matrix, |x, n| x[0].square().diag_part(any_diagonal(&x[0], n))),
         drawn("trace", matrix, |x, _| x[0].square().trace()),

@@ -34,14 +34,21 @@ impl Case {
         ConvOptions::new().strides(&self.strides).dilations(&self.dilations).padding(self.padding.clone())
     }
 
-    /// Lengths of spatial axes that the windows fit in.
+    /// Lengths of spatial axes that the windows fit in, or, padded to the same length, sometimes not.
     fn lengths(&self, random: &mut Random) -> Vec<usize> {
         let span = |i: usize| (self.size[i] - 1) * self.dilations[i] + 1;
-        (0..self.spatial).map(|i| span(i) + random.below(2)).collect()
+        let more = [5, 3, 2][self.spatial - 1];
+        let short = self.padding == Padding::Same && random.below(3) == 0;
+        let length = |i| if short { 1 + random.below(span(i)) } else { span(i) + random.below(more) };
+        (0..self.spatial).map(length).collect()
     }
 
     fn input(&self, random: &mut Random, number: usize, domain: Domain) -> Tensor {
-        let mut shape = [vec![1], self.lengths(random), vec![self.groups * (1 + number % 2)]].concat();
+        let channels = self.groups * (1 + number % 2);
+        let lengths = self.lengths(random);
+        // As many as a check of second derivatives can do with.
+        let most = (48 / (channels * lengths.iter().product::<usize>())).clamp(1, 3);
+        let mut shape = [vec![1 + random.below(most)], lengths, vec![channels]].concat();
         // The batch, the first spatial axis or the channels may be long.
         let axis = [0, 1, shape.len() - 1][number % 3];
         shape[axis] *= random.length(1, shape.iter().product());
@@ -107,6 +114,22 @@ pub(crate) fn rows() -> Vec<Row> {
             |random, number| Case::convolution(random, number, true),
             |x, number| x[0].depthwise_conv(&x[1], &Case::new(number).options()),
         ),
+        drawn("separable_conv", separable, |x, number| {
+            x[0].separable_conv(&x[1], &x[2], &Case::new(number).options())
+        }),
+        drawn(
+            "conv1d, conv2d and conv3d",
+            |random, number| Case::convolution(random, number, false),
+            |x, number| {
+                let case = Case::new(number);
+                let options = case.options().groups(case.groups);
+                match case.spatial {
+                    1 => x[0].conv1d(&x[1], &options),
+                    2 => x[0].conv2d(&x[1], &options),
+                    _ => x[0].conv3d(&x[1], &options),
+                }
+            },
+        ),
         drawn("max_pool", distinct, |x, number| {
             let case = Case::new(number);
             Ok(x[0].square().max_pool(&case.size, &case.strides, &pooled(&case))?.square())
@@ -124,6 +147,16 @@ pub(crate) fn rows() -> Vec<Row> {
             x[0].square().resize(1, 1 + number % 5, interpolation)
         }),
     ]
+}
+
+/// An input, filters for each channel, and filters that mix the channels.
+fn separable(random: &mut Random, number: usize) -> Vec<Tensor> {
+    let mut inputs = Case::convolution(random, number, true);
+    let window = &inputs[1].shape()[..];
+    let (spatial, channels) = (window.len() - 2, window[window.len() - 2] * window[window.len() - 1]);
+    let mixing = [vec![1; spatial], vec![channels, 2]].concat();
+    inputs.push(ANY.tensor(random, &mixing));
+    inputs
 }
 
 /// Windows must not lie in the padding.

@@ -2,7 +2,6 @@
 use crate::cases::Domain::{Around, Between, Distinct};
 use crate::cases::{Domain, Random, shape};
 use crate::table::{Row, axis, drawn, of_rank};
-use slalom_array::DType;
 use slalom_autograd::{Direction, Tensor, dynamic_stitch, scatter_nd};
 
 const ANY: Domain = Between(-2.0, 2.0);
@@ -23,7 +22,7 @@ fn shuffled(random: &mut Random, n: usize) -> Vec<i64> {
 
 /// Something with at least one axis, and tuples of indices into one axis or two: up to three, or many of many.
 fn picked(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let own = if number == 1 { vec![2, 0] } else { shape(random, number, 1..=4) };
+    let own = if number == 1 { vec![2, 0] } else { shape(random, number, 1..=5) };
     let depth = if own.contains(&0) { 1 } else { 1 + number % own.len().min(2) };
     let places = own[..depth].iter().product::<usize>();
     let count = random.below(places.clamp(4, 50_000));
@@ -32,7 +31,7 @@ fn picked(random: &mut Random, number: usize) -> Vec<Tensor> {
 
 /// Something with at least one axis, and up to three indices into the first.
 fn few(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let own = if number == 1 { vec![2, 0] } else { shape(random, number, 1..=4) };
+    let own = if number == 1 { vec![2, 0] } else { shape(random, number, 1..=5) };
     let count = random.below(4);
     vec![ANY.tensor(random, &own), tuples(random, &own[..1], count)]
 }
@@ -49,34 +48,45 @@ fn batches(random: &mut Random, number: usize) -> Vec<Tensor> {
 
 /// Something, and indices of the same shape but for the length of the case's axis.
 fn lines(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let own = if number == 1 { vec![2, 0] } else { shape(random, number, 1..=4) };
+    let own = if number == 1 { vec![2, 0] } else { shape(random, number, 1..=5) };
     let (at, mut places) = (number % own.len(), own.clone());
     places[at] = if own[at] == 0 { 0 } else { random.side(2, own[at]) };
     let indices = (0..places.iter().product()).map(|_| random.below(own[at]) as i32).collect();
     vec![ANY.tensor(random, &own), Tensor::from_vec(places, indices).unwrap()]
 }
 
+/// Lengths of up to three more axes.
+fn others(random: &mut Random) -> Vec<usize> {
+    let count = if random.is_large() { 0 } else { random.below(4) };
+    let mut lengths = vec![1; count];
+    lengths.iter_mut().take(1).for_each(|length| *length += random.below(2));
+    lengths
+}
+
 /// A target of rows, tuples of indices, and an update for each.
 fn updates(random: &mut Random, number: usize, domain: Domain, different: bool) -> Vec<Tensor> {
     // Many rows, or wide ones.
+    let mut rest = others(random);
     let (mut n, mut width) = (3, number % 3);
     match number % 2 {
         0 => n = 2 + random.length(1, width),
         _ => width *= random.length(1, 3 * width),
     }
-    let count = random.below(n + 1);
+    let count = if random.equal { n } else { random.below(n + 1) };
     let indices = match different {
         true => shuffled(random, n)[..count].to_vec(),
         false => (0..count).map(|_| random.below(n) as i64).collect(),
     };
     let indices = Tensor::from_vec([count, 1], indices).unwrap();
-    let target = domain.tensor(random, &[n, width]);
-    vec![target, indices, domain.tensor(random, &[count, width])]
+    rest.push(width);
+    let target = domain.tensor(random, &[&[n], &rest[..]].concat());
+    vec![target, indices, domain.tensor(random, &[&[count], &rest[..]].concat())]
 }
 
 /// Rows, and the number of the segment of each: in order, or below 3 and -1 sometimes.
 fn segments(random: &mut Random, number: usize, domain: Domain, sorted: bool) -> Vec<Tensor> {
     // Many rows, or wide ones.
+    let rest = others(random);
     let (mut count, mut width) = (if number == 1 { 0 } else { 1 + random.below(4) }, 1 + number % 2);
     match number % 3 {
         0 => width *= random.length(1, count * width),
@@ -86,7 +96,8 @@ fn segments(random: &mut Random, number: usize, domain: Domain, sorted: bool) ->
     if sorted {
         ids.sort_unstable();
     }
-    vec![domain.tensor(random, &[count, width]), Tensor::from_vec([count], ids).unwrap()]
+    let shape = [&[count, width], &rest[..]].concat();
+    vec![domain.tensor(random, &shape), Tensor::from_vec([count], ids).unwrap()]
 }
 
 pub(crate) fn indexing() -> Vec<Row> {
@@ -109,7 +120,7 @@ fn picking() -> Vec<Row> {
         }),
         drawn("one_hot", few, |x, _| {
             let rows = x[0].square().reshape([x[0].shape()[0], x[0].len() / x[0].shape()[0].max(1)])?;
-            x[1].reshape([x[1].len()])?.one_hot(x[0].shape()[0], DType::F64)?.matmul(rows)
+            x[1].reshape([x[1].len()])?.one_hot(x[0].shape()[0], x[0].dtype())?.matmul(rows)
         }),
     ]
 }
@@ -120,45 +131,55 @@ fn placing() -> Vec<Row> {
             "scatter_nd",
             |random, n| updates(random, n, ANY, false),
             |x, _| Ok(scatter_nd(&x[1], x[2].square(), x[0].shape())? * &x[0]),
-        ),
+        )
+        .alike(),
         drawn(
             "tensor_scatter_nd_add",
             |random, n| updates(random, n, ANY, false),
             |x, _| Ok(x[0].tensor_scatter_nd_add(&x[1], &x[2])?.square()),
-        ),
+        )
+        .alike(),
         drawn(
             "tensor_scatter_nd_sub",
             |random, n| updates(random, n, ANY, false),
             |x, _| Ok(x[0].tensor_scatter_nd_sub(&x[1], &x[2])?.square()),
-        ),
+        )
+        .alike(),
         drawn(
             "tensor_scatter_nd_update",
             |random, n| updates(random, n, ANY, true),
             |x, _| Ok(x[0].tensor_scatter_nd_update(&x[1], &x[2])?.square()),
-        ),
+        )
+        .alike(),
         drawn(
             "tensor_scatter_nd_min",
             |random, n| updates(random, n, Distinct, false),
             |x, _| Ok((&x[0] + 0.07).tensor_scatter_nd_min(&x[1], &x[2])?.square()),
-        ),
+        )
+        .alike(),
         drawn(
             "tensor_scatter_nd_max",
             |random, n| updates(random, n, Distinct, false),
             |x, _| Ok((&x[0] + 0.07).tensor_scatter_nd_max(&x[1], &x[2])?.square()),
-        ),
+        )
+        .alike(),
         drawn(
             "dynamic_stitch",
             |random, number| {
                 let width = number % 3;
                 let rows = 3 + random.length(1, width);
                 let order = shuffled(random, rows);
-                let (a, b) = order.split_at(1 + number % 3);
+                let (a, b) = match random.equal {
+                    true => order[..rows / 2 * 2].split_at(rows / 2),
+                    false => order.split_at(1 + number % 3),
+                };
                 let ids = [a, b].map(|ids| Tensor::from_vec([ids.len()], ids.to_vec()).unwrap());
                 let data = [a, b].map(|ids| ANY.tensor(random, &[ids.len(), width]));
                 ids.into_iter().chain(data).collect()
             },
             |x, _| Ok(dynamic_stitch(&x[..2], &x[2..])?.square()),
-        ),
+        )
+        .alike(),
     ]
 }
 
@@ -209,7 +230,18 @@ fn of_segments() -> Vec<Row> {
         ),
         drawn(
             "unsorted_segment_prod",
-            |random, n| segments(random, n, Around(0.3), false),
+            |random, n| {
+                let mut inputs = segments(random, n, Around(0.3), false);
+                if n % 3 == 2 {
+                    // One zero in a segment; of several, the second derivative is 0.
+                    let count = inputs[0].shape()[0];
+                    let factors = (0..count).map(|i| f64::from(i != n % count)).collect();
+                    let ones = vec![1; inputs[0].rank() - 1];
+                    let factors = Tensor::from_vec([&[count], &ones[..]].concat(), factors).unwrap();
+                    inputs[0] = &inputs[0] * factors;
+                }
+                inputs
+            },
             |x, _| x[0].unsorted_segment_prod(&x[1], 3),
         ),
     ]

@@ -14,7 +14,7 @@ fn paddings(x: &Tensor, number: usize, skip: usize) -> Vec<[usize; 2]> {
 
 /// Something with a batch axis and another, and a length for each of the batch.
 fn sequences(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let own = shape(random, number, 2..=4);
+    let own = shape(random, number, 2..=5);
     let (batch, n) = (own[number % 2], own[1 - number % 2]);
     let lengths = (0..batch).map(|_| random.below(n + 1) as i64).collect();
     vec![ANY.tensor(random, &own), Tensor::from_vec([batch], lengths).unwrap()]
@@ -57,13 +57,15 @@ pub(crate) fn layouts() -> Vec<Row> {
         drawn(
             "meshgrid",
             |random, number| {
-                let lengths = [usize::from(number != 1) * (1 + random.length(1, 3)), 3];
+                let first = usize::from(number != 1) * (1 + random.length(1, 3));
+                let lengths = [first, if random.equal { first.min(400) } else { 3 }];
                 lengths.into_iter().map(|n| ANY.tensor(random, &[n])).collect()
             },
             |x, n| {
                 let grid = meshgrid(x, if n % 2 == 0 { Indexing::Xy } else { Indexing::Ij })?;
                 Ok(&grid[0] * grid[1].exp()?)
             },
-        ),
+        )
+        .alike(),
     ]
 }

@@ -17,7 +17,8 @@ pub(crate) fn rows() -> Vec<Row> {
                     _ => c,
                 })
             },
-        ),
+        )
+        .alike(),
         drawn(
             "gru",
             |random, number| operands(random, number, 3, true),

@@ -19,27 +19,35 @@ type Draw = Box<dyn Fn(&mut Random, usize) -> Vec<Tensor> + Send + Sync>;
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     draw: Draw,
-    /// All inputs may be one tensor.
+    /// Inputs of one shape may be one tensor.
     alike: bool,
     function: Function,
 }
 
 impl Row {
-    /// The inputs of a case, and how often the first one stands for all.
-    pub(crate) fn inputs(&self, random: &mut Random, number: usize) -> (Vec<Tensor>, usize) {
-        let mut inputs = (self.draw)(random, number);
-        let count = inputs.len();
-        if self.alike && number % 6 == 5 {
-            inputs.truncate(1);
-        }
-        (inputs, count)
+    /// Some of the inputs of one shape are one tensor: the same argument twice.
+    pub(crate) fn alike(self) -> Row {
+        Row { alike: true, ..self }
     }
 
-    pub(crate) fn apply(&self, inputs: &[Tensor], number: usize, count: usize) -> Result<Tensor> {
-        if inputs.len() == count {
-            return (self.function)(inputs, number);
+    /// The inputs of a case, and for each argument which of them it is.
+    pub(crate) fn inputs(&self, random: &mut Random, number: usize) -> (Vec<Tensor>, Vec<usize>) {
+        random.equal = self.alike && matches!(number % 8, 5 | 6);
+        let (mut inputs, mut places) = (Vec::<Tensor>::new(), Vec::new());
+        for x in (self.draw)(random, number) {
+            let same = |y: &Tensor| x.dtype().is_float() && y.dtype().is_float() && x.shape() == y.shape();
+            let place = if random.equal { inputs.iter().position(same) } else { None };
+            places.push(place.unwrap_or(inputs.len()));
+            if place.is_none() {
+                inputs.push(x);
+            }
         }
-        (self.function)(&vec![inputs[0].clone(); count], number)
+        (inputs, places)
+    }
+
+    pub(crate) fn apply(&self, inputs: &[Tensor], number: usize, places: &[usize]) -> Result<Tensor> {
+        let arguments: Vec<Tensor> = places.iter().map(|&place| inputs[place].clone()).collect();
+        (self.function)(&arguments, number)
     }
 }
 
@@ -47,13 +55,8 @@ impl Row {
 pub(crate) fn elementwise(name: &'static str, domains: &'static [Domain], function: Function) -> Row {
     let draw = move |random: &mut Random, number: usize| {
         let full = shape(random, number, 0..=5);
-        // At random, which input has the whole shape.
-        let whole = random.below(domains.len());
-        let tensor = |(i, domain): (usize, &Domain)| {
-            let own = if i == whole { full.clone() } else { narrowed(random, &full) };
-            domain.tensor(random, &own)
-        };
-        domains.iter().enumerate().map(tensor).collect()
+        let shapes = narrowed(random, &full, domains.len());
+        domains.iter().zip(shapes).map(|(domain, own)| domain.tensor(random, &own)).collect()
     };
     let alike = domains.iter().all(|domain| *domain == domains[0]);
     Row { name, draw: Box::new(draw), alike, function }
@@ -148,7 +151,7 @@ fn bivariate() -> Vec<Row> {
         elementwise("pow", &[POSITIVE, ANY], |x, _| x[0].pow(&x[1])),
         elementwise("pow of itself", &[POSITIVE, POSITIVE], |x, _| x[0].pow(&x[1])),
         elementwise("pow of negative bases", &[Between(-2.0, -0.5)], |x, n| {
-            x[0].pow(Tensor::scalar([2.0, 3.0, -1.0][n % 3]))
+            x[0].pow(Tensor::scalar([2.0, 3.0, -1.0][n % 3]).cast(x[0].dtype())?)
         }),
         elementwise("atan2", &[Around(0.4), Around(0.4)], |x, _| x[0].atan2(&x[1])),
         elementwise("xlogy", &[Around(0.1), POSITIVE], |x, _| x[0].xlogy(&x[1])),
@@ -160,6 +163,10 @@ fn bivariate() -> Vec<Row> {
         elementwise("floormod", &[Between(2.35, 2.6), Between(0.95, 1.05)], |x, _| x[0].floormod(&x[1])),
         elementwise("where", &[Grid(0.0), Grid(0.1)], |x, _| {
             x[0].greater(&x[1])?.where_(x[0].square(), x[1].exp()?)
+        }),
+        elementwise("where of one tensor", &[Grid(0.1)], |x, _| {
+            let y = x[0].square();
+            x[0].greater(Tensor::scalar(0.0).cast(y.dtype())?)?.where_(&y, &y)
         }),
     ]
 }
@@ -209,12 +216,12 @@ fn elementary() -> Vec<Row> {
 fn activations() -> Vec<Row> {
     const ANY: Domain = Between(-3.0, 3.0);
     vec![
-        elementwise("relu6", &[Around(0.1)], |x, _| (4.0 * &x[0]).relu6()),
+        elementwise("relu6", &[Grid(0.1)], |x, _| (5.0 * &x[0]).relu6()),
         elementwise("gelu", &[ANY], |x, _| x[0].gelu()),
         elementwise("gelu_tanh", &[ANY], |x, _| x[0].gelu_tanh()),
         elementwise("silu", &[ANY], |x, _| x[0].silu()),
         elementwise("mish", &[ANY], |x, _| x[0].mish()),
-        elementwise("hard_sigmoid", &[Around(0.1)], |x, _| (2.5 * &x[0]).hard_sigmoid()),
+        elementwise("hard_sigmoid", &[Grid(0.1)], |x, _| (2.5 * &x[0]).hard_sigmoid()),
         elementwise("softsign", &[Around(0.1)], |x, _| x[0].softsign()),
         elementwise("log_sigmoid", &[ANY], |x, _| x[0].log_sigmoid()),
         elementwise("leaky_relu", &[Around(0.1)], |x, _| x[0].leaky_relu(0.3)),
@@ -282,16 +289,20 @@ fn parts() -> Vec<Row> {
         }),
         of_rank(1, "concat", ANY, |x, n| {
             let at = axis(&x[0], n);
-            concat(&[x[0].square(), x[0].exp()?, x[0].clone()], at)
+            let y = x[0].square();
+            concat(&[&y, &x[0].exp()?, &x[0], &y], at)
         }),
-        of_rank(0, "stack", ANY, |x, n| stack(&[x[0].square(), x[0].exp()?], -(n as isize % 2))),
+        of_rank(0, "stack", ANY, |x, n| {
+            let y = x[0].square();
+            stack(&[&y, &x[0].exp()?, &y], -(n as isize % 2))
+        }),
         drawn("gather", gathered, |x, n| x[0].square().gather(&x[1], axis(&x[0], n))),
     ]
 }
 
 /// Something with at least one axis, and indices for the axis of the case.
 fn gathered(random: &mut Random, number: usize) -> Vec<Tensor> {
-    let mut own = shape(random, number, 1..=4);
+    let mut own = shape(random, number, 1..=5);
     if number == 1 {
         own = vec![2, 0];
     }
@@ -327,7 +338,7 @@ fn reductions() -> Vec<Row> {
         drawn(
             "std",
             |random, number| {
-                let outer = shape(random, number, 0..=3);
+                let outer = shape(random, number, 0..=4);
                 vec![Distinct.tensor(random, &[&outer, &[3][..]].concat())]
             },
             |x, n| x[0].std(&[-1], n % 2 == 0),
@@ -350,6 +361,10 @@ fn factors(random: &mut Random, number: usize) -> Vec<Tensor> {
     let [mut m, mut k, mut n] = [random.side(3, 40), random.side(3, 8), random.side(2, 40)];
     // One side is long, or all are.
     match number % 4 {
+        _ if random.equal => {
+            m = random.cube(3, 2);
+            (k, n) = (m, m);
+        }
         0 => m = random.length(3, k),
         1 => k = random.length(3, m),
         2 => n = random.length(2, k),
@@ -363,10 +378,11 @@ fn factors(random: &mut Random, number: usize) -> Vec<Tensor> {
         2 => k = 0,
         _ => {}
     }
-    let batch: &[usize] = [&[][..], &[2], &[1, 2], &[2, 1]][random.below(4)];
-    let (left, right) = (narrowed(random, batch), narrowed(random, batch));
+    let batch: &[usize] = [&[][..], &[2], &[2, 2], &[2, 1], &[2, 1, 2]][random.below(5)];
+    let batches = narrowed(random, batch, 2);
     let (a, b) = if number.is_multiple_of(2) { ([m, k], [k, n]) } else { ([k, m], [k, n]) };
-    vec![ANY.tensor(random, &[&left, &a[..]].concat()), ANY.tensor(random, &[&right, &b[..]].concat())]
+    let ends = [&a[..], &b];
+    batches.iter().zip(ends).map(|(batch, end)| ANY.tensor(random, &[batch, end].concat())).collect()
 }
 
 /// `[..., k]`, `[k, n]` and, in even cases, `[n]`.
@@ -374,7 +390,15 @@ fn layer(random: &mut Random, number: usize) -> Vec<Tensor> {
     const ANY: Domain = Between(-1.0, 1.0);
     let (mut k, mut n) = (random.side(3, 40), random.side(3, 40));
     let mut rows: Vec<usize> = (0..number % 4).map(|_| 1 + random.below(2)).collect();
+    if number % 8 == 7 {
+        rows.push(2);
+    }
     match number % 4 {
+        _ if random.equal => {
+            k = random.cube(3, 2);
+            n = k;
+            rows = vec![k];
+        }
         0 => k = random.length(3, n),
         1 => rows[0] = random.length(2, k),
         2 => {
@@ -396,20 +420,22 @@ fn layer(random: &mut Random, number: usize) -> Vec<Tensor> {
 
 fn matrices() -> Vec<Row> {
     vec![
-        drawn("matmul", factors, |x, number| x[0].matmul_transposed(&x[1], number % 2 == 1, false)),
+        drawn("matmul", factors, |x, number| x[0].matmul_transposed(&x[1], number % 2 == 1, false)).alike(),
         drawn("matmul of a transposed second", factors, |x, number| {
             x[1].matmul_transposed(&x[0], true, number % 2 == 0)
-        }),
+        })
+        .alike(),
         drawn("linear", layer, |x, number| {
             let activation = if number % 3 == 0 { FusedActivation::Linear } else { FusedActivation::Relu };
             x[0].linear(&x[1], x.get(2), activation)
-        }),
+        })
+        .alike(),
     ]
 }
 
 /// Logits `[..., n]`, and labels: rows that sum to 1, or indices.
 fn logits_and_labels(random: &mut Random, number: usize, sparse: bool) -> Vec<Tensor> {
-    let mut own = shape(random, number, 1..=4);
+    let mut own = shape(random, number, 1..=5);
     if number == 1 {
         own = vec![0, 3];
     }
