@@ -196,7 +196,11 @@ impl Unary for GeneralRelu {
             Some(max) => above.clamp(F::ZERO, F::from_f64(max)),
             None => above,
         };
-        above - F::from_f64(self.negative_slope) * (threshold - x).maximum(F::ZERO)
+        match self.negative_slope {
+            // 0 times an infinite distance is NaN.
+            0.0 => above,
+            slope => above - F::from_f64(slope) * (threshold - x).maximum(F::ZERO),
+        }
     }
     #[inline(always)]
     fn df<F: Float>(self, x: F) -> F {
