@@ -282,10 +282,15 @@ fn check_results(name: &'static str, outputs: &[Operand], results: &Tangents) ->
         return Err(Error::new(ErrorKind::Argument, name, expected, results.len()));
     }
     for (i, (tangent, output)) in results.iter().zip(outputs).enumerate() {
-        let shape = output.value.shape();
-        if let Some(tangent) = tangent.as_ref().filter(|tangent| tangent.shape() != shape) {
+        let Some(tangent) = tangent else { continue };
+        let (shape, dtype) = (output.value.shape(), output.value.dtype());
+        if tangent.shape() != shape {
             let expected = format!("a tangent of result {i} of its shape {shape}");
             return Err(Error::new(ErrorKind::Shape, name, expected, tangent.shape()));
+        }
+        if tangent.dtype() != dtype {
+            let expected = format!("a tangent of result {i} of its dtype {dtype}");
+            return Err(Error::new(ErrorKind::DType, name, expected, tangent.dtype()));
         }
     }
     Ok(())
