@@ -144,9 +144,10 @@ impl ForwardAccumulator {
         let mut tangents = self.tangents.borrow_mut();
         self.place_seeds(&mut tangents, top);
         let pending = needed(&mut tangents, top, bit);
-        for (done, &index) in pending.iter().enumerate() {
+        for &index in &pending {
             if let Err(error) = advance(&mut tangents, index) {
-                pending[done..].iter().for_each(|&index| tangents[index as usize] = State::Unknown);
+                let pending = tangents.iter_mut().filter(|state| matches!(state, State::Pending));
+                pending.for_each(|state| *state = State::Unknown);
                 return Err(error);
             }
         }
