@@ -88,8 +88,8 @@ impl ForwardAccumulator {
     ///
     /// # Errors
     /// [`ErrorKind::Argument`], if there is not one tangent for each primal, or if a variable is listed twice;
-    /// [`ErrorKind::Shape`] or [`ErrorKind::DType`], if a tangent does not fit its primal; [`ErrorKind::State`], if too
-    /// many tapes live.
+    /// [`ErrorKind::Shape`] or [`ErrorKind::DType`], if a tangent does not fit its primal, or a primal does not hold
+    /// floating-point numbers; [`ErrorKind::State`], if too many tapes live.
     pub fn new<S: Sources>(primals: S, tangents: &(impl Targets + ?Sized)) -> Result<ForwardAccumulator> {
         let (keys, tangents) = (primals.keys(), tangents.tensors());
         if keys.len() != tangents.len() {
@@ -198,6 +198,9 @@ fn check(key: &SourceKey<'_>, tangent: &Tensor) -> Result<()> {
         SourceKey::Tensor(tensor) => (tensor.shape(), tensor.dtype()),
         SourceKey::Variable { shape, dtype, .. } => (*shape, *dtype),
     };
+    if !dtype.is_float() {
+        return Err(Error::new(ErrorKind::DType, OP, "primals of a floating-point dtype", dtype));
+    }
     if tangent.dtype() != dtype {
         let expected = format!("a tangent of the primal's dtype {dtype}");
         return Err(Error::new(ErrorKind::DType, OP, expected, tangent.dtype()));

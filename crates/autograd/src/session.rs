@@ -170,13 +170,16 @@ pub(crate) fn record(
     })
 }
 
-/// Puts `tensor` on the tape of `bit` as something to differentiate with respect to.
+/// Puts `tensor` on the tape of `bit` as something to differentiate with respect to, if it holds floats.
 pub(crate) fn watch(bit: u64, tensor: &Tensor) -> Tensor {
     watch_as(OpRef::Static(&crate::ops::shape::Identity), bit, tensor)
 }
 
 /// As [`watch`], by an op of another name.
 fn watch_as(op: OpRef, bit: u64, tensor: &Tensor) -> Tensor {
+    if !tensor.dtype().is_float() {
+        return tensor.clone();
+    }
     with(|session| {
         let before = session.list.wanted(tensor.place);
         let place = if before != 0 { tensor.place } else { Place::CONSTANT };
@@ -325,7 +328,8 @@ pub fn read_variable(
         }
         let entry = session.variables[id];
         let automatic = if trainable { session.automatic } else { 0 };
-        let mask = (entry.watched | automatic | TRACE) & recording;
+        let tapes = if value.dtype().is_float() { entry.watched | automatic } else { 0 };
+        let mask = (tapes | TRACE) & recording;
         if mask == 0 {
             return value.into();
         }
