@@ -23,6 +23,9 @@ impl Op for DotProductAttention {
     fn saves(&self) -> Saves {
         Saves::Both
     }
+    fn visible_results(&self) -> usize {
+        1
+    }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let results = [cx.output_of(0), cx.output_of(1), cx.grad()?];
         let inputs: SmallVec<[Tensor; 8]> = (0..cx.inputs()).map(|i| cx.input(i)).collect();

@@ -22,6 +22,9 @@ impl Op for LayerNorm {
     fn saves(&self) -> Saves {
         Saves::Both
     }
+    fn visible_results(&self) -> usize {
+        1
+    }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let op = LayerNormGradient { epsilon: self.epsilon };
         let (x, gamma, mean, rstd) = (cx.input(0), cx.input(1), cx.output_of(1), cx.output_of(2));
