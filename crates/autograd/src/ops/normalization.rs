@@ -276,6 +276,7 @@ impl Tensor {
         epsilon: f64,
     ) -> Result<Tensor> {
         use super::binary::{Add, Multiply, Subtract, binary};
+        expect_float("batch_normalization", variance.dtype())?;
         let mut factor = (variance + epsilon).rsqrt()?;
         if let Some(scale) = scale {
             factor = binary(Multiply, &factor, scale)?;
