@@ -91,6 +91,12 @@ pub(crate) fn traces(place: Place) -> bool {
     recording() & TRACE != 0 && place.as_node().is_some() && with(|s| s.list.wanted(place) & TRACE != 0)
 }
 
+/// Whether a tape records that the value belongs to.
+#[cfg(feature = "linalg")]
+pub(crate) fn differentiates(place: Place) -> bool {
+    recording() & TAPES != 0 && with(|s| s.list.wanted(place) & recording() & TAPES != 0)
+}
+
 impl Session {
     /// The node at a place, if it is still there.
     #[inline]
