@@ -6,8 +6,6 @@ use slalom_array::{Array, Generator, Philox, Result, dropout, dropout_counters};
 use smallvec::smallvec;
 use std::sync::Arc;
 
-pub(crate) const NAME: &str = "dropout";
-
 /// `x / (1 - rate)` for random elements and 0 for others; and the key and the counter that they were chosen with.
 #[derive(Debug, Clone)]
 struct Dropout {
@@ -17,7 +15,7 @@ struct Dropout {
 
 impl Op for Dropout {
     fn name(&self) -> &'static str {
-        NAME
+        "dropout"
     }
     fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
         let philox = self.generator.philox();

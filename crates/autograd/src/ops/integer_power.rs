@@ -26,7 +26,7 @@ impl<T: Number> Map<T, T, 2> for IntegerPower {
 
 impl Op for IntegerPower {
     fn name(&self) -> &'static str {
-        OP
+        "pow"
     }
     fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
         let [a, b] = [inputs[0], inputs[1]];

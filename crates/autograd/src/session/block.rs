@@ -54,7 +54,7 @@ impl Block {
             let mut ops = (self.start as usize..session.list.len())
                 .filter(|&index| session.list.nodes()[index].mask & self.tapes != 0)
                 .filter_map(|index| session.list.recorded(index));
-            let effect = |op: &OpRef| op.has_effect() && op.name() != crate::ops::dropout::NAME;
+            let effect = |op: &OpRef| op.has_effect() && op.name() != "dropout";
             ops.find(|recorded| effect(recorded.op)).map(|recorded| recorded.op.name())
         })
     }

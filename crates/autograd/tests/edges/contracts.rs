@@ -28,7 +28,7 @@ impl Op for Faulty {
     }
     fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
         let x = Tensor::from(inputs[0].clone());
-        Ok([(&x).clone(), &x + &x].into_iter().map(Array::from).take(self.results).collect())
+        Ok([x.clone(), &x + &x].into_iter().map(Array::from).take(self.results).collect())
     }
     fn saves(&self) -> Saves {
         Saves::Nothing
