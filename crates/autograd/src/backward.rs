@@ -272,6 +272,11 @@ impl Pass {
                 let expected = format!("a gradient of input {i} of its shape {expected}");
                 return Err(Error::new(ErrorKind::Shape, op.name(), expected, gradient.shape()));
             }
+            let dtype = input.value.dtype();
+            if gradient.dtype() != dtype {
+                let expected = format!("a gradient of input {i} of its dtype {dtype}");
+                return Err(Error::new(ErrorKind::DType, op.name(), expected, gradient.dtype()));
+            }
             self.add(target, gradient)?;
         }
         Ok(())

@@ -39,11 +39,12 @@ impl Op for CustomGradient {
 /// inputs from that of the result, as tensors, as [`Gradient`]s, or as `None`; what it needs, it captures. It is
 /// written with tensor ops: derivatives of higher order are those of what it computes.
 ///
-/// Variables may be among the inputs; one that `f` only reads would get no gradient, so that is an error. Other tensors
-/// that `f` captures are constants.
+/// Variables may be among the inputs. A variable that `f` only reads, or a tensor that a tape has recorded and that `f`
+/// captures, would get no gradient, so that is an error. Other tensors that it captures are constants.
 ///
 /// # Errors
-/// Those of `f`; `ErrorKind::Argument`, if `f` uses a variable that a tape watches and that is not among the inputs.
+/// Those of `f`; `ErrorKind::Argument`, if `f` uses a variable that a tape watches, or a tensor that it has recorded, which
+/// is not among the inputs.
 ///
 /// `log(1 + eˣ)`, whose gradient by the chain rule is NaN for large `x`:
 ///
@@ -80,10 +81,10 @@ fn with_gradient(block: Block, inputs: &[Tensor], result: Tensor, op: CustomGrad
     if !block.is_recorded() {
         return Ok(result);
     }
-    let (reads, _) = block.operands_from_outside(&result);
-    if reads.iter().any(|read| inputs.iter().all(|input| input.place != *read)) {
-        let expected = "each variable that the closure uses among its inputs";
-        return Err(Error::new(ErrorKind::Argument, "custom_gradient", expected, "one that is not"));
+    let (reads, others) = block.operands_from_outside(&result);
+    if reads.iter().chain(&others).any(|place| inputs.iter().all(|input| input.place != *place)) {
+        let expected = "each variable and each recorded tensor that the closure uses among its inputs (or `stop_gradient` of it)";
+        return Err(Error::new(ErrorKind::Argument, "custom_gradient", expected, "one that is captured"));
     }
     let mut operands: Vec<&Tensor> = inputs.iter().collect();
     if session::recording() & TRACE != 0 {

@@ -88,8 +88,8 @@ impl ForwardAccumulator {
     ///
     /// # Errors
     /// [`ErrorKind::Argument`], if there is not one tangent for each primal, or if a variable is listed twice;
-    /// [`ErrorKind::Shape`] or [`ErrorKind::DType`], if a tangent does not fit its primal; [`ErrorKind::State`], if too
-    /// many tapes live.
+    /// [`ErrorKind::Shape`] or [`ErrorKind::DType`], if a tangent does not fit its primal, or a primal does not hold
+    /// floating-point numbers; [`ErrorKind::State`], if too many tapes live.
     pub fn new<S: Sources>(primals: S, tangents: &(impl Targets + ?Sized)) -> Result<ForwardAccumulator> {
         let (keys, tangents) = (primals.keys(), tangents.tensors());
         if keys.len() != tangents.len() {
@@ -144,9 +144,10 @@ impl ForwardAccumulator {
         let mut tangents = self.tangents.borrow_mut();
         self.place_seeds(&mut tangents, top);
         let pending = needed(&mut tangents, top, bit);
-        for (done, &index) in pending.iter().enumerate() {
+        for &index in &pending {
             if let Err(error) = advance(&mut tangents, index) {
-                pending[done..].iter().for_each(|&index| tangents[index as usize] = State::Unknown);
+                let pending = tangents.iter_mut().filter(|state| matches!(state, State::Pending));
+                pending.for_each(|state| *state = State::Unknown);
                 return Err(error);
             }
         }
@@ -197,6 +198,9 @@ fn check(key: &SourceKey<'_>, tangent: &Tensor) -> Result<()> {
         SourceKey::Tensor(tensor) => (tensor.shape(), tensor.dtype()),
         SourceKey::Variable { shape, dtype, .. } => (*shape, *dtype),
     };
+    if !dtype.is_float() {
+        return Err(Error::new(ErrorKind::DType, OP, "primals of a floating-point dtype", dtype));
+    }
     if tangent.dtype() != dtype {
         let expected = format!("a tangent of the primal's dtype {dtype}");
         return Err(Error::new(ErrorKind::DType, OP, expected, tangent.dtype()));
@@ -282,10 +286,15 @@ fn check_results(name: &'static str, outputs: &[Operand], results: &Tangents) ->
         return Err(Error::new(ErrorKind::Argument, name, expected, results.len()));
     }
     for (i, (tangent, output)) in results.iter().zip(outputs).enumerate() {
-        let shape = output.value.shape();
-        if let Some(tangent) = tangent.as_ref().filter(|tangent| tangent.shape() != shape) {
+        let Some(tangent) = tangent else { continue };
+        let (shape, dtype) = (output.value.shape(), output.value.dtype());
+        if tangent.shape() != shape {
             let expected = format!("a tangent of result {i} of its shape {shape}");
             return Err(Error::new(ErrorKind::Shape, name, expected, tangent.shape()));
+        }
+        if tangent.dtype() != dtype {
+            let expected = format!("a tangent of result {i} of its dtype {dtype}");
+            return Err(Error::new(ErrorKind::DType, name, expected, tangent.dtype()));
         }
     }
     Ok(())

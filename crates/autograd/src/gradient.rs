@@ -200,7 +200,9 @@ impl Gradient {
         Ok(match (self, other) {
             (Gradient::Dense(a), Gradient::Dense(b)) => Gradient::Dense(ops::arithmetic::accumulate(a, &b)?),
             (Gradient::Sparse(a), Gradient::Sparse(b)) => {
-                let indices = ops::concat::concat(&[&a.0.indices, &b.0.indices], 0)?;
+                let [of_a, of_b] = [&a.0.indices, &b.0.indices];
+                let dtype = if of_a.dtype() == of_b.dtype() { of_a.dtype() } else { DType::I64 };
+                let indices = ops::concat::concat(&[of_a.cast(dtype)?, of_b.cast(dtype)?], 0)?;
                 let values = ops::concat::concat(&[a.values(), b.values()], 0)?;
                 Gradient::Sparse(IndexedSlices::new(indices, values, a.0.dense_shape)?)
             }

@@ -1,5 +1,6 @@
 //! The search for the op that made the first NaN or infinity.
 use crate::Tensor;
+use crate::op::Op;
 use crate::session::{self, CHECK};
 use slalom_array::{Array, Error, ErrorKind, Map, Number, Result, reduce_map};
 use slalom_array::{DType, Float};
@@ -80,6 +81,11 @@ fn is_finite(array: &Array) -> bool {
         _ => return true,
     };
     count.and_then(|count| count.item()).is_ok_and(|count| count == 0.0)
+}
+
+/// The results that a program gets to see.
+pub(crate) fn visible<'a>(op: &dyn Op, outputs: &'a [Array]) -> &'a [Array] {
+    &outputs[..outputs.len().min(op.visible_results())]
 }
 
 /// What is wrong in the results of an op.

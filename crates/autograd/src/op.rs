@@ -111,6 +111,12 @@ pub trait Op: Debug + Send + Sync + 'static {
         true
     }
 
+    /// How many of the results, from the first on, a program gets to see. Those beyond are notes for the gradient, which
+    /// may be infinite: [`CheckNumerics`](crate::CheckNumerics) leaves them out.
+    fn visible_results(&self) -> usize {
+        usize::MAX
+    }
+
     /// Whether applying the op does more than computing its results (assigning a variable, drawing random numbers). A
     /// replay leaves out what nobody uses, but not this.
     fn has_effect(&self) -> bool {
@@ -219,7 +225,7 @@ pub fn apply_many<O: Op>(op: O, inputs: &[&Tensor]) -> Result<SmallVec<[Tensor; 
         0 => Place::CONSTANT,
         recording => {
             if recording & CHECK != 0 {
-                numerics::check(op.name(), inputs, &outputs)?;
+                numerics::check(op.name(), inputs, numerics::visible(&op, &outputs))?;
             }
             record(op, inputs, &outputs)
         }

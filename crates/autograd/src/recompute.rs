@@ -1,6 +1,7 @@
 //! Gradients that compute what they need again instead of keeping it.
 use crate::backward::backward;
 use crate::op::{self, Gradients, Op, Outputs, Saves, Vjp};
+use crate::session::rerun::{self, Log};
 use crate::session::{self, Aliases, Block, Read, TRACE, VariableId};
 use crate::sources::SourceKey;
 use crate::tape::{Pause, Tape};
@@ -19,6 +20,8 @@ struct Recompute {
     function: Box<Function>,
     arguments: usize,
     variables: Vec<Known>,
+    /// What it has done beside.
+    log: Log,
 }
 
 /// A variable that the closure reads.
@@ -65,7 +68,7 @@ impl Op for Recompute {
         let block = Block::begin();
         let variables = self.variables.iter().zip(values);
         let aliases = Aliases::new(variables.clone().map(|(v, value)| (&*v.id, v.version, value.place)));
-        let result = (self.function)(arguments)?;
+        let result = rerun::again(&self.log, || (self.function)(arguments))?;
         if aliases.assigned() {
             let expected = "variables that keep their values until the gradient is computed";
             return Err(Error::new(ErrorKind::State, OP, expected, "an assignment"));
@@ -101,12 +104,14 @@ fn captured() -> Error {
 /// derivatives of any order go through. Gradients have the same bits as without, but that the contributions to a value
 /// that several blocks use are added up by block.
 ///
-/// `f` must compute the same each time, and assign no variable. A variable that it reads must keep its value until the
-/// gradient is computed.
+/// `f` must compute the same each time. `dropout` chooses the same elements again, and what `f` assigns, as the moving
+/// statistics of a batch normalization, is assigned once; random numbers that it takes from a generator by itself would be
+/// others. A variable that it reads must keep its value until the gradient is computed.
 ///
 /// # Errors
-/// Those of `f`; `ErrorKind::Argument`, if `f` captures a tensor that a tape has recorded. The gradient fails with
-/// `ErrorKind::State`, if a variable was assigned meanwhile.
+/// Those of `f`; `ErrorKind::Argument`, if `f` captures a tensor that a tape has recorded; `ErrorKind::State`, if it
+/// assigns a variable that a tape watches, or applies an op of your own that has an effect. The gradient fails with
+/// `ErrorKind::State`, if a variable was assigned meanwhile, or if `f` draws more or less often than before.
 ///
 /// ```
 /// use slalom_autograd::{GradientTape, Tensor, recompute_grad};
@@ -124,19 +129,32 @@ where
 {
     let inputs = inputs.map(|input| input.as_tensor().into_owned());
     let block = Block::begin();
-    let result = f(&inputs)?;
-    if !block.is_recorded() || !block.computed(result.place) {
+    if !block.is_recorded() {
+        return f(&inputs);
+    }
+    let (result, log) = rerun::first(|| f(&inputs))?;
+    if !block.computed(result.place) {
         return Ok(result);
     }
     let function = move |inputs: &[Tensor]| f(inputs.first_chunk().expect("as many inputs as before"));
-    record(block, &inputs, result, Box::new(function))
+    record(block, &inputs, result, Box::new(function), log)
 }
 
-fn record(block: Block, inputs: &[Tensor], result: Tensor, function: Box<Function>) -> Result<Tensor> {
+fn record(
+    block: Block,
+    inputs: &[Tensor],
+    result: Tensor,
+    function: Box<Function>,
+    log: Log,
+) -> Result<Tensor> {
     let (places, others) = block.operands_from_outside(&result);
     let given = |place: Place| inputs.iter().any(|input| input.place == place);
     if others.iter().any(|place| !given(*place)) {
         return Err(captured());
+    }
+    if let Some(op) = block.effect() {
+        let expected = "ops that do nothing beside computing their results";
+        return Err(Error::new(ErrorKind::State, OP, expected, format!("`{op}`")));
     }
     let mut reads: Vec<Read> = block.reads(&places)?;
     // Tapes that came and went in the closure have made further nodes of a variable.
@@ -146,6 +164,10 @@ fn record(block: Block, inputs: &[Tensor], result: Tensor, function: Box<Functio
         seen.push(read.id.alias());
         new
     });
+    if reads.iter().any(|read| log.assigns(&read.id)) {
+        let expected = "no assignment of a variable that a tape watches";
+        return Err(Error::new(ErrorKind::State, OP, expected, "one"));
+    }
     block.forget(&mut reads);
     let known =
         |read: &Read| Known { id: read.id.alias(), version: read.version, given: given(read.value.place) };
@@ -154,7 +176,7 @@ fn record(block: Block, inputs: &[Tensor], result: Tensor, function: Box<Functio
     if session::recording() & TRACE != 0 {
         operands.push(&result);
     }
-    let op = Recompute { function, arguments: inputs.len(), variables };
+    let op = Recompute { function, arguments: inputs.len(), variables, log };
     let place = op::record(op, &operands, std::slice::from_ref(&result.array));
     Ok(Tensor::placed(result.array, place))
 }

@@ -5,9 +5,11 @@
 //! outlives its tape, or crosses to another thread, is never mistaken for a handle of a later node.
 mod aliases;
 mod block;
+pub(crate) mod rerun;
 
 pub(crate) use aliases::{Aliases, read_again};
 pub(crate) use block::{Block, Read};
+pub use rerun::assign_variable;
 
 use crate::Tensor;
 use crate::cut;
@@ -91,6 +93,12 @@ pub(crate) fn traces(place: Place) -> bool {
     recording() & TRACE != 0 && place.as_node().is_some() && with(|s| s.list.wanted(place) & TRACE != 0)
 }
 
+/// Whether a tape records that the value belongs to.
+#[cfg(feature = "linalg")]
+pub(crate) fn differentiates(place: Place) -> bool {
+    recording() & TAPES != 0 && with(|s| s.list.wanted(place) & recording() & TAPES != 0)
+}
+
 impl Session {
     /// The node at a place, if it is still there.
     #[inline]
@@ -170,13 +178,16 @@ pub(crate) fn record(
     })
 }
 
-/// Puts `tensor` on the tape of `bit` as something to differentiate with respect to.
+/// Puts `tensor` on the tape of `bit` as something to differentiate with respect to, if it holds floats.
 pub(crate) fn watch(bit: u64, tensor: &Tensor) -> Tensor {
     watch_as(OpRef::Static(&crate::ops::shape::Identity), bit, tensor)
 }
 
 /// As [`watch`], by an op of another name.
 fn watch_as(op: OpRef, bit: u64, tensor: &Tensor) -> Tensor {
+    if !tensor.dtype().is_float() {
+        return tensor.clone();
+    }
     with(|session| {
         let before = session.list.wanted(tensor.place);
         let place = if before != 0 { tensor.place } else { Place::CONSTANT };
@@ -314,6 +325,9 @@ pub fn read_variable(
     value: Array,
     op: impl FnOnce() -> Arc<dyn Op>,
 ) -> Tensor {
+    if let Some(value) = rerun::value(id) {
+        return value;
+    }
     let recording = recording();
     if recording == 0 {
         return value.into();
@@ -325,7 +339,8 @@ pub fn read_variable(
         }
         let entry = session.variables[id];
         let automatic = if trainable { session.automatic } else { 0 };
-        let mask = (entry.watched | automatic | TRACE) & recording;
+        let tapes = if value.dtype().is_float() { entry.watched | automatic } else { 0 };
+        let mask = (tapes | TRACE) & recording;
         if mask == 0 {
             return value.into();
         }

@@ -143,6 +143,9 @@ macro_rules! tape_methods {
     () => {
         /// Has the tape record what depends on `tensor`, and returns the handle to compute with: gradients with
         /// respect to *it* can be asked for. What was computed before from `tensor` stays unknown to the tape.
+        ///
+        /// What does not hold floating-point numbers is not watched: as in TensorFlow, its gradient is `None`.
+        #[must_use = "gradients are those with respect to the returned handle; `tensor` itself stays unwatched"]
         pub fn watch(&self, tensor: &Tensor) -> Tensor {
             self.0.watch(tensor)
         }

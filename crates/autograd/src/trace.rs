@@ -1,6 +1,6 @@
 //! Traces: what a closure computes, recorded once to be replayed many times.
 use crate::list::{List, Value};
-use crate::numerics::{CheckNumerics, NonFinite};
+use crate::numerics::{self, CheckNumerics, NonFinite};
 use crate::op::OpRef;
 use crate::session::{self, TRACE};
 use crate::{Summary, Tensor};
@@ -225,7 +225,7 @@ impl Plan {
                     all => step.op.forward(&all.iter().map(operand).collect::<SmallVec<[&Array; 4]>>()),
                 }?
             };
-            if check && let Some(found) = NonFinite::find(&outputs) {
+            if check && let Some(found) = NonFinite::find(numerics::visible(&*step.op, &outputs)) {
                 return Err(found.in_step(step.op.name(), i));
             }
             for (i, output) in outputs.into_iter().enumerate() {

@@ -2,8 +2,8 @@
 use crate::Constraint;
 use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
 use slalom_autograd::{
-    AsTensor, Gradients, Op, Outputs, Saves, Source, SourceKey, Tensor, Trace, VariableId, Vjp, defer,
-    forget_variable, next_version, operators, read_variable,
+    AsTensor, Gradients, Op, Outputs, Saves, Source, SourceKey, Tensor, Trace, VariableId, Vjp,
+    assign_variable, defer, forget_variable, next_version, operators, read_variable,
 };
 use std::borrow::Cow;
 use std::fmt;
@@ -207,6 +207,10 @@ impl Variable {
     pub fn assign(&self, value: impl AsTensor) -> Result<()> {
         let value = value.as_tensor();
         self.check("assign", value.shape(), value.dtype())?;
+        let before = || if Trace::is_recording() { self.value() } else { self.array().into() };
+        if assign_variable(&self.0.id, before, &value) {
+            return Ok(());
+        }
         if Trace::is_recording() {
             defer(Assign(self.clone()), &value);
             forget_variable(&self.0.id);

@@ -39,8 +39,9 @@ impl Interpolation {
             Interpolation::Bilinear => {
                 let at = middle - F::HALF;
                 let low = at.floor();
-                let high = (at.ceil().to_f64().max(0.0) as usize).min(from - 1);
-                Blend { low: low.to_f64().max(0.0) as usize, high, weight: (at - low).to_f64() }
+                // Beyond 2²⁴ a rounded place may lie behind the last element.
+                let clamped = |at: F| (at.to_f64().max(0.0) as usize).min(from - 1);
+                Blend { low: clamped(low), high: clamped(at.ceil()), weight: (at - low).to_f64() }
             }
         }
     }
@@ -141,6 +142,25 @@ impl<F: Float> Kernel for Block<'_, F> {
                         let between = if low == high { a } else { a + (b - a) * weight };
                         to.add(one + k).write(between);
                     }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blends_stay_within_an_axis_longer_than_f32_counts() {
+        let from = (1 << 24) + 4;
+        for to in [from - 1, from, from + 1, 2 * from] {
+            for i in (0..4).chain(to - 4..to) {
+                for interpolation in [Interpolation::Nearest, Interpolation::Bilinear] {
+                    let Blend { low, high, weight } = interpolation.blend::<f32>(i, from, to);
+                    assert!(low <= high && high < from, "{interpolation:?} {i} of {to}: {low}, {high}");
+                    assert!((0.0..=1.0).contains(&weight));
                 }
             }
         }

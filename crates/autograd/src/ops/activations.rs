@@ -149,7 +149,7 @@ impl Unary for ExponentialTail {
     }
 }
 
-/// `min(max(x, low), high)`
+/// `max(min(x, high), low)`
 #[derive(Debug, Clone, Copy)]
 struct Clip {
     low: f64,
@@ -161,7 +161,8 @@ impl Unary for Clip {
     const OF: Of = Of::Input;
     #[inline(always)]
     fn f<F: Float>(self, x: F) -> F {
-        x.clamp(F::from_f64(self.low), F::from_f64(self.high))
+        let x = F::select(x > F::from_f64(self.high), F::from_f64(self.high), x);
+        F::select(x < F::from_f64(self.low), F::from_f64(self.low), x)
     }
     #[inline(always)]
     fn df<F: Float>(self, x: F) -> F {
@@ -196,7 +197,11 @@ impl Unary for GeneralRelu {
             Some(max) => above.clamp(F::ZERO, F::from_f64(max)),
             None => above,
         };
-        above - F::from_f64(self.negative_slope) * (threshold - x).maximum(F::ZERO)
+        match self.negative_slope {
+            // 0 times an infinite distance is NaN.
+            0.0 => above,
+            slope => above - F::from_f64(slope) * (threshold - x).maximum(F::ZERO),
+        }
     }
     #[inline(always)]
     fn df<F: Float>(self, x: F) -> F {
@@ -249,10 +254,10 @@ impl Tensor {
         unary(ExponentialUnit { scale, alpha, closed: false }, self)
     }
 
-    /// `min(max(x, low), high)`; slope 1 at both bounds.
+    /// `max(min(x, high), low)`; slope 1 at both bounds. Integers take bounds that are integers.
     ///
     /// # Errors
-    /// As [`leaky_relu`](Tensor::leaky_relu).
+    /// `ErrorKind::DType`, if the elements are booleans, or integers that a bound is not one of.
     ///
     /// ```
     /// # use slalom_autograd::Tensor;
@@ -261,10 +266,14 @@ impl Tensor {
     /// # Ok::<(), slalom_array::Error>(())
     /// ```
     pub fn clip_by_value(&self, low: f64, high: f64) -> Result<Tensor> {
+        if self.dtype().is_integer() {
+            let [low, high] = [low, high].map(|bound| self.like("clip_by_value", bound));
+            return self.clip_by_tensors(low?, high?);
+        }
         unary(Clip { low, high }, self)
     }
 
-    /// `min(max(x, low), high)` for bounds that are tensors and have gradients too; where `x` is equal to a bound, the
+    /// `max(min(x, high), low)` for bounds that are tensors and have gradients too; where `x` is equal to a bound, the
     /// gradient goes to `x`.
     ///
     /// # Errors

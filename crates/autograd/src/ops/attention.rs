@@ -23,6 +23,9 @@ impl Op for DotProductAttention {
     fn saves(&self) -> Saves {
         Saves::Both
     }
+    fn visible_results(&self) -> usize {
+        1
+    }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let results = [cx.output_of(0), cx.output_of(1), cx.grad()?];
         let inputs: SmallVec<[Tensor; 8]> = (0..cx.inputs()).map(|i| cx.input(i)).collect();
@@ -146,7 +149,10 @@ impl Tensor {
         let options = options(self, causal, scale)?;
         let (keys, values) = (keys.as_tensor(), values.as_tensor());
         // The shapes are checked where they are known to the kernel.
-        let empty = |x: &Tensor| x.array.slice(1, 0, 0, 1);
+        let empty = |x: &Tensor| match x.rank() {
+            0 | 1 => Ok(x.array.clone()),
+            _ => x.array.slice(1, 0, 0, 1),
+        };
         attention(&empty(self)?, &empty(&keys)?, &empty(&values)?, None, options)?;
         composed(self, &keys, &values, mask, options)
     }

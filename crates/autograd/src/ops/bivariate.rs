@@ -4,6 +4,7 @@
 //! derivatives as tensor expressions, so that all higher ones follow.
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, single};
 use crate::ops::binary::{Binary, Pair, binary, needed};
+use crate::ops::integer_power::IntegerPower;
 use crate::ops::reduce::sum_to;
 use crate::{AsTensor, Tensor, apply};
 use slalom_array::{Array, Float, Map, Number, Result, map_float};
@@ -97,14 +98,15 @@ fn partials<P: Partials>(function: P, cx: &Vjp<'_>, g: &Tensor) -> Result<Pair> 
 /// Defines ops of two inputs: a struct, its functions, and the method of `Tensor`.
 ///
 /// `name = Struct: f(a, b) = .., by_a(g, a, b) = .., by_b(g, a, b) = .. [, second = ..]
-/// [, integers(a, b) = ..]`.
+/// [, integers(a, b) = ..] [, integer_op = ..]`, with a kernel for all types or an op for integers.
 macro_rules! binary_ops {
     ($(
         $(#[$doc:meta])*
         $name:ident = $op:ident: f($a:ident, $b:ident) = $f:expr,
         by_a($ga:ident, $aa:pat, $ab:pat) = $by_a:expr, by_b($gb:ident, $ba:pat, $bb:pat) = $by_b:expr
         $(, second = $second:expr)?
-        $(, integers($ia:ident, $ib:ident) = $integers:expr)?;
+        $(, integers($ia:ident, $ib:ident) = $integers:expr)?
+        $(, integer_op = $integer_op:expr)?;
     )*) => {
         $(
             #[derive(Debug, Clone, Copy)]
@@ -156,6 +158,9 @@ macro_rules! binary_ops {
                 /// `ErrorKind::Shape`, if the shapes do not broadcast together; `ErrorKind::DType`, if the types differ
                 /// or the function is not defined for them.
                 pub fn $name(&self, other: impl AsTensor) -> Result<Tensor> {
+                    $(if self.dtype().is_integer() {
+                        return apply($integer_op, [self, &other.as_tensor()]);
+                    })?
                     binary($op, self, &other.as_tensor())
                 }
             )*
@@ -197,7 +202,8 @@ binary_ops! {
         integers(a, b) = if a <= b { a } else { b };
 
     /// `self` to the power of `other`. As in TensorFlow, the gradient for the exponent is 0 where the base is not
-    /// positive, and that for the base is NaN at 0⁰.
+    /// positive, and that for the base is NaN at 0⁰. Powers of integers wrap around; a negative one is an error of kind
+    /// [`ErrorKind::Argument`](slalom_array::ErrorKind::Argument).
     pow = Pow: f(a, b) = a.powf(b),
         by_a(g, a, b) = g * b * a.powf(b - F::ONE),
         by_b(g, a, b) = g * a.powf(b) * F::select(a > F::ZERO, a, F::ONE).ln(),
@@ -205,7 +211,8 @@ binary_ops! {
             Second::Aa => b * (b - 1.0) * a.pow(b - 2.0)?,
             Second::Ab => a.pow(b - 1.0)? * (1.0 + b * positive_or_one(a)?.log()?),
             Second::Bb => a.pow(b)? * positive_or_one(a)?.log()?.square(),
-        }));
+        })),
+        integer_op = IntegerPower;
 
     /// The angle of the point (`other`, `self`) in radians, in `[-π, π]`.
     atan2 = Atan2: f(a, b) = a.atan2(b),

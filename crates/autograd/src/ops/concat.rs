@@ -85,12 +85,19 @@ pub fn stack<T: AsTensor>(tensors: &[T], axis: isize) -> Result<Tensor> {
     concat(&tensors, if axis < 0 { axis + rank + 1 } else { axis })
 }
 
+/// The length of an axis of length `n` that becomes so many times as long.
+pub(crate) fn times_as_long(op: &'static str, n: usize, times: usize) -> Result<usize> {
+    let too_long =
+        || Error::new(ErrorKind::Shape, op, "an axis that `usize` can count", format!("{n} times {times}"));
+    n.checked_mul(times).ok_or_else(too_long)
+}
+
 /// Repetition.
 impl Tensor {
     /// The tensor repeated `multiples[i]` times along axis `i`, whole after whole (`tf.tile`).
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`], if there is not one number for each axis.
+    /// [`ErrorKind::Shape`], if there is not one number for each axis, or if an axis becomes too long.
     ///
     /// ```
     /// # use slalom_autograd::Tensor;
@@ -106,7 +113,8 @@ impl Tensor {
         let axes = || self.shape().iter().zip(multiples);
         let single: Shape = axes().flat_map(|(&n, _)| [1, n]).collect();
         let repeated: Shape = axes().flat_map(|(&n, &times)| [times, n]).collect();
-        let merged: Shape = axes().map(|(&n, &times)| n * times).collect();
+        let merged: Shape =
+            axes().map(|(&n, &times)| times_as_long("tile", n, times)).collect::<Result<_>>()?;
         self.reshape(single)?.broadcast_to(repeated)?.reshape(merged)
     }
 }

@@ -1,5 +1,6 @@
 //! Dropout: the mask is drawn anew whenever the op is applied, in a replay too, and drawn again for the gradient.
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
+use crate::session::rerun;
 use crate::{Tensor, apply, apply_many};
 use slalom_array::{Array, Generator, Philox, Result, dropout, dropout_counters};
 use smallvec::smallvec;
@@ -78,7 +79,16 @@ impl Tensor {
     /// # Ok::<(), slalom_array::Error>(())
     /// ```
     pub fn dropout(&self, rate: f64, generator: &Arc<Generator>) -> Result<Tensor> {
-        let results = apply_many(Dropout { rate, generator: Arc::clone(generator) }, &[self])?;
-        Ok(results.into_iter().next().expect("an op has a result"))
+        let (y, chosen_with) = match rerun::drawn_before()? {
+            Some(chosen_with) => (apply(Masked { rate }, [self, &chosen_with])?, chosen_with),
+            None => {
+                let op = Dropout { rate, generator: Arc::clone(generator) };
+                let results: [Tensor; 2] =
+                    apply_many(op, &[self])?.into_iter().collect::<Vec<_>>().try_into().expect("two results");
+                results.into()
+            }
+        };
+        rerun::drew(&chosen_with);
+        Ok(y)
     }
 }

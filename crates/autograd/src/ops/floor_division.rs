@@ -11,7 +11,7 @@ use smallvec::smallvec;
 #[derive(Debug, Clone, Copy)]
 struct FloorDivide;
 
-/// `a - b ⌊a / b⌋`
+/// `a - b ⌊a / b⌋`, without rounding but that of a last sum
 #[derive(Debug, Clone, Copy)]
 struct FloorModulo;
 
@@ -29,8 +29,8 @@ impl<F: Float> Map<F, F, 2> for FloorDivide {
 impl<F: Float> Map<F, F, 2> for FloorModulo {
     #[inline(always)]
     fn eval(self, [a, b]: [F; 2]) -> F {
-        let rest = (-(a / b).floor()).mul_add(b, a);
-        // The quotient may have been rounded up to an integer: then the rest has the wrong sign.
+        // The remainder of division is exact in any type; that of numbers of `f32` is one.
+        let rest = F::from_f64(a.to_f64() % b.to_f64());
         let wrong = (rest != F::ZERO) & ((rest < F::ZERO) != (b < F::ZERO));
         F::select(wrong, rest + b, rest)
     }
@@ -138,6 +138,8 @@ impl Op for FloorModulo {
 impl Tensor {
     /// `⌊self / other⌋`, of floats or integers. Gradients do not pass: they are missing, not zero, as in TensorFlow.
     ///
+    /// As in TensorFlow, it is the quotient as floats have it that is rounded down: `1 / 0.1` is 10.
+    ///
     /// # Errors
     /// `ErrorKind::Shape`, if the shapes do not broadcast together; `ErrorKind::DType`, if the types differ or are
     /// booleans; `ErrorKind::Argument`, if an integer divisor is 0.
@@ -153,6 +155,9 @@ impl Tensor {
     }
 
     /// `self - other ⌊self / other⌋`, of floats or integers: the remainder with the sign of `other`.
+    ///
+    /// It is exact for floats of any size, but where the remainder of opposite sign is small beside `other`, which is
+    /// added to it. An infinite `other` leaves a number of its sign as it is.
     ///
     /// # Errors
     /// As [`floordiv`](Tensor::floordiv).

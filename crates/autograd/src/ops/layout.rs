@@ -1,5 +1,5 @@
 //! Ops that rearrange elements, composed of views, slices and concatenations.
-use crate::ops::concat::concat;
+use crate::ops::concat::{concat, times_as_long};
 use crate::ops::gather::reverse_sequence;
 use crate::ops::reduce::resolve;
 use crate::ops::slice::part;
@@ -133,7 +133,7 @@ impl Tensor {
         if let [times] = *repeats {
             let repeated = self.reshape(self.shape().with(axis + 1, 1))?;
             let repeated = repeated.broadcast_to(self.shape().with(axis + 1, times))?;
-            let total = n.saturating_mul(times);
+            let total = times_as_long("repeat", n, times)?;
             return repeated.reshape(self.shape().replaced(axis, total));
         }
         if repeats.len() != n {
@@ -220,14 +220,16 @@ impl Tensor {
     /// # Ok::<(), slalom_array::Error>(())
     /// ```
     pub fn depth_to_space(&self, block: usize) -> Result<Tensor> {
-        let [n, h, w, depth] = image("depth_to_space", self, block)?;
-        let c = depth / (block * block);
-        if depth != c * block * block {
-            let expected = format!("a number of channels divisible by {}", block * block);
-            return Err(Error::new(ErrorKind::Shape, "depth_to_space", expected, depth));
+        const OP: &str = "depth_to_space";
+        let [n, h, w, depth] = image(OP, self, block)?;
+        let pixels = times_as_long(OP, block, block)?;
+        let c = depth / pixels;
+        if depth != c * pixels {
+            let expected = format!("a number of channels divisible by {pixels}");
+            return Err(Error::new(ErrorKind::Shape, OP, expected, depth));
         }
         let blocks = self.reshape([n, h, w, block, block, c])?.transpose(&[0, 1, 3, 2, 4, 5])?;
-        blocks.reshape([n, h * block, w * block, c])
+        blocks.reshape([n, times_as_long(OP, h, block)?, times_as_long(OP, w, block)?, c])
     }
 
     /// The inverse of [`depth_to_space`](Tensor::depth_to_space): of a tensor `[batch, height, width, channels]`, each
@@ -237,13 +239,15 @@ impl Tensor {
     /// [`ErrorKind::Shape`], if there are not four axes or height or width is not divisible by `block`;
     /// [`ErrorKind::Argument`], if `block` is 0.
     pub fn space_to_depth(&self, block: usize) -> Result<Tensor> {
-        let [n, h, w, c] = image("space_to_depth", self, block)?;
+        const OP: &str = "space_to_depth";
+        let [n, h, w, c] = image(OP, self, block)?;
         if h % block != 0 || w % block != 0 {
             let expected = format!("height and width divisible by {block}");
-            return Err(Error::new(ErrorKind::Shape, "space_to_depth", expected, self.shape()));
+            return Err(Error::new(ErrorKind::Shape, OP, expected, self.shape()));
         }
+        let depth = times_as_long(OP, times_as_long(OP, block, block)?, c)?;
         let blocks =
             self.reshape([n, h / block, block, w / block, block, c])?.transpose(&[0, 1, 3, 2, 4, 5])?;
-        blocks.reshape([n, h / block, w / block, block * block * c])
+        blocks.reshape([n, h / block, w / block, depth])
     }
 }

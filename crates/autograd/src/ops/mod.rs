@@ -22,6 +22,7 @@ pub(crate) mod floor_division;
 pub(crate) mod gamma;
 pub(crate) mod gather;
 pub(crate) mod index;
+pub(crate) mod integer_power;
 pub(crate) mod layout;
 #[cfg(feature = "linalg")]
 mod linalg;

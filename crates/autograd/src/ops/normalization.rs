@@ -22,6 +22,9 @@ impl Op for LayerNorm {
     fn saves(&self) -> Saves {
         Saves::Both
     }
+    fn visible_results(&self) -> usize {
+        1
+    }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let op = LayerNormGradient { epsilon: self.epsilon };
         let (x, gamma, mean, rstd) = (cx.input(0), cx.input(1), cx.output_of(1), cx.output_of(2));
@@ -273,6 +276,7 @@ impl Tensor {
         epsilon: f64,
     ) -> Result<Tensor> {
         use super::binary::{Add, Multiply, Subtract, binary};
+        expect_float("batch_normalization", variance.dtype())?;
         let mut factor = (variance + epsilon).rsqrt()?;
         if let Some(scale) = scale {
             factor = binary(Multiply, &factor, scale)?;

@@ -181,6 +181,7 @@ impl Tensor {
         pos_weight: f64,
     ) -> Result<Tensor> {
         let (op, labels) = ("weighted_cross_entropy_with_logits", labels.as_tensor());
+        expect_float(op, self.dtype())?;
         if labels.dtype() != self.dtype() {
             return Err(Error::new(
                 ErrorKind::DType,

@@ -139,7 +139,10 @@ pub(crate) fn expect_float(op: &'static str, dtype: DType) -> Result<()> {
 
 /// Reductions. Axes may be negative, to count from the end; no axes is no reduction.
 impl Tensor {
-    /// The sum of all elements, a scalar; of booleans, whether any is true.
+    /// The sum of all elements, a scalar.
+    ///
+    /// # Panics
+    /// If the elements are booleans, which [`count_nonzero`](Tensor::count_nonzero) counts.
     #[must_use]
     #[track_caller]
     pub fn sum(&self) -> Tensor {
@@ -150,7 +153,7 @@ impl Tensor {
     /// The sums over some axes, which keep length 1 if `keep_dims`.
     ///
     /// # Errors
-    /// `ErrorKind::Shape`, if an axis does not exist or is named twice.
+    /// `ErrorKind::Shape`, if an axis does not exist or is named twice; `ErrorKind::DType`, if the elements are booleans.
     ///
     /// ```
     /// # use slalom_autograd::Tensor;
@@ -160,6 +163,28 @@ impl Tensor {
     /// ```
     pub fn sum_axes(&self, axes: &[isize], keep_dims: bool) -> Result<Tensor> {
         apply(Sum { axes: resolve("sum", self.shape(), axes)?, keep_dims }, [self])
+    }
+
+    /// How many elements are not zero, or true, over some axes, which keep length 1 if `keep_dims`; of type `i64`, without
+    /// gradient (`tf.math.count_nonzero`).
+    ///
+    /// # Errors
+    /// `ErrorKind::Shape`, if an axis does not exist or is named twice.
+    ///
+    /// ```
+    /// # use slalom_autograd::Tensor;
+    /// let x = Tensor::from_vec([2, 2], vec![1.0f32, 0.0, -3.0, 0.5])?;
+    /// assert_eq!(x.count_nonzero(&[0], false)?.to_vec::<i64>()?, [2, 1]);
+    /// assert_eq!(x.greater(Tensor::scalar(0.0f32))?.count_nonzero(&[0, 1], false)?.item()?, 2.0);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub fn count_nonzero(&self, axes: &[isize], keep_dims: bool) -> Result<Tensor> {
+        const OP: &str = "count_nonzero";
+        let counted = match self.dtype() {
+            DType::Bool => self.cast(DType::I64)?,
+            _ => self.not_equal(self.like(OP, 0.0)?)?.cast(DType::I64)?,
+        };
+        counted.sum_axes(axes, keep_dims).map_err(|error| error.context(OP))
     }
 
     /// The mean of all elements, a scalar; NaN if there are none.

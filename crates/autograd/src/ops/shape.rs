@@ -133,6 +133,7 @@ impl Op for BroadcastTo {
 /// Another element type.
 #[derive(Debug, Clone, Copy)]
 struct Cast {
+    from: DType,
     dtype: DType,
 }
 
@@ -147,10 +148,13 @@ impl Op for Cast {
         Saves::Nothing
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        one(apply(Cast { dtype: cx.input_dtype(0) }, [&cx.grad()?])?)
+        one(apply(Cast { from: self.dtype, dtype: self.from }, [&cx.grad()?])?)
     }
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
         cx.linear(*self)
+    }
+    fn is_differentiable(&self) -> bool {
+        self.from.is_float()
     }
 }
 
@@ -230,6 +234,6 @@ impl Tensor {
         if dtype == self.dtype() {
             return Ok(self.clone());
         }
-        apply(Cast { dtype }, [self])
+        apply(Cast { from: self.dtype(), dtype }, [self])
     }
 }

@@ -2,6 +2,7 @@
 use super::{Session, TAPES, TRACE, VariableId, recording, with};
 use crate::Tensor;
 use crate::list::Recorded;
+use crate::op::OpRef;
 use crate::tensor::Place;
 use slalom_array::{Array, Result};
 use std::mem::ManuallyDrop;
@@ -44,6 +45,18 @@ impl Block {
     /// Whether an op of the block, or `result`, is of the value at `place`.
     pub(crate) fn uses(&self, place: Place, result: &Tensor) -> bool {
         result.place == place || with(|s| self.operands(s).any(|operand| operand == place))
+    }
+
+    /// The name of an op that does something, which would be done twice if the closure was run again; of random ops that
+    /// is known not to be so.
+    pub(crate) fn effect(&self) -> Option<&'static str> {
+        with(|session| {
+            let mut ops = (self.start as usize..session.list.len())
+                .filter(|&index| session.list.nodes()[index].mask & self.tapes != 0)
+                .filter_map(|index| session.list.recorded(index));
+            let effect = |op: &OpRef| op.has_effect() && op.name() != "dropout";
+            ops.find(|recorded| effect(recorded.op)).map(|recorded| recorded.op.name())
+        })
     }
 
     /// Places of the operands of the block's ops, as far as the tapes want them.

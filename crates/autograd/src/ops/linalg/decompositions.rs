@@ -1,8 +1,10 @@
 //! Orthogonal decompositions: QR, eigenvalues, singular values.
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
 use crate::ops::concat::concat;
+use crate::ops::diagonal::matrix_of;
+use crate::session;
 use crate::{Tensor, apply, apply_many};
-use slalom_array::{Array, Result, linalg};
+use slalom_array::{Array, Error, ErrorKind, Result, linalg};
 use smallvec::smallvec;
 
 /// `a b` and `aᵀ b`, `a bᵀ`
@@ -27,6 +29,14 @@ fn safe_reciprocal(x: &Tensor) -> Result<Tensor> {
     Ok(x * (x.square() + 1e-20).reciprocal()?)
 }
 
+/// Refuses what has no gradient, if a tape wants one.
+fn refuse(op: &'static str, x: &Tensor, what: &str) -> Result<()> {
+    if !session::differentiates(x.place) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Gradient, op, "an op with a gradient for its watched operand", what))
+}
+
 /// `q r`
 #[derive(Debug, Clone, Copy)]
 struct Qr {
@@ -49,9 +59,6 @@ impl Op for Qr {
         let (q, r) = (cx.output_of(0), cx.output_of(1));
         let (dq, dr) = (cx.grad_of(0)?, cx.grad_of(1)?);
         let [.., m, n] = cx.input_shape(0)[..] else { unreachable!("a matrix") };
-        if self.full_matrices && m > n {
-            return Err(cx.no_gradient("one of all columns of q, for more rows than columns"));
-        }
         if m >= n {
             return one(by_tall(&q, &r, &dq, &dr)?);
         }
@@ -138,11 +145,6 @@ impl Op for Svd {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let [.., m, n] = cx.input_shape(0)[..] else { unreachable!("a matrix") };
-        if self.full_matrices && m.abs_diff(n) > 1 {
-            return Err(
-                cx.no_gradient("one of all singular vectors, for a matrix that is not square or nearly so")
-            );
-        }
         let of = |i: usize| -> Result<Pair> { Ok((cx.output_of(i), cx.grad_of(i)?)) };
         let (s, u, v) = (of(0)?, of(1)?, of(2)?);
         one(if m > n { by_wide(&s, &v, &u, n, m)?.t()? } else { by_wide(&s, &u, &v, m, n)? })
@@ -207,7 +209,7 @@ impl Tensor {
     ///
     /// # Errors
     /// `ErrorKind::Shape`, if there are fewer than two axes; `ErrorKind::DType`, if the elements are not floating-point
-    /// numbers.
+    /// numbers; `ErrorKind::Gradient`, if a tape wants a gradient that does not exist.
     ///
     /// ```
     /// # use slalom_autograd::Tensor;
@@ -218,6 +220,9 @@ impl Tensor {
     /// # Ok::<(), slalom_array::Error>(())
     /// ```
     pub fn qr(&self, full_matrices: bool) -> Result<(Tensor, Tensor)> {
+        if full_matrices && matrix_of("qr", self.shape()).is_ok_and(|(m, n)| m > n) {
+            refuse("qr", self, "all columns of q, for more rows than columns")?;
+        }
         let mut results = apply_many(Qr { full_matrices }, &[self])?.into_iter();
         Ok((results.next().expect("q"), results.next().expect("r")))
     }
@@ -263,7 +268,8 @@ impl Tensor {
     ///
     /// # Errors
     /// `ErrorKind::Shape`, if there are fewer than two axes; `ErrorKind::DType`, if the elements are not floating-point
-    /// numbers; `ErrorKind::Argument`, if the iteration does not converge.
+    /// numbers; `ErrorKind::Argument`, if the iteration does not converge; `ErrorKind::Gradient`, if a tape wants a gradient
+    /// that does not exist.
     ///
     /// ```
     /// # use slalom_autograd::Tensor;
@@ -274,6 +280,9 @@ impl Tensor {
     /// # Ok::<(), slalom_array::Error>(())
     /// ```
     pub fn svd(&self, full_matrices: bool) -> Result<(Tensor, Tensor, Tensor)> {
+        if full_matrices && matrix_of("svd", self.shape()).is_ok_and(|(m, n)| m.abs_diff(n) > 1) {
+            refuse("svd", self, "all singular vectors of a matrix that is not square or nearly so")?;
+        }
         let mut results = apply_many(Svd { full_matrices }, &[self])?.into_iter();
         let mut next = || results.next().expect("s, u and v");
         Ok((next(), next(), next()))

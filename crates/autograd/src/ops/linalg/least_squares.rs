@@ -1,6 +1,7 @@
 //! Pseudo-inverses, ranks and least squares.
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
 use crate::ops::diagonal::matrix_of;
+use crate::ops::reduce::expect_float;
 use crate::{AsTensor, Tensor, apply};
 use slalom_array::{Array, DType, Result, linalg};
 use smallvec::smallvec;
@@ -113,6 +114,7 @@ impl Tensor {
     pub fn lstsq(&self, b: impl AsTensor, l2_regularizer: f64) -> Result<Tensor> {
         let b = b.as_tensor();
         let (m, n) = matrix_of("lstsq", self.shape())?;
+        expect_float("lstsq", self.dtype())?;
         let tall = m >= n;
         if l2_regularizer == 0.0 {
             if tall {
