@@ -1,18 +1,21 @@
 //! Elementwise kernels: one driver for any number of inputs, with full broadcasting.
+mod call;
+
 use super::Shared;
 use super::strided::{CHUNK, Rows, for_each_chunk, gather, gather_bytes};
-use crate::isa::{Isa, Kernel, compiled_above_baseline, run_scalar};
+use crate::isa::Isa;
 use crate::{Array, DType, Element, Error, ErrorKind, Number, Result, Shape, with_dtype};
 use smallvec::SmallVec;
-use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr;
+
+pub(super) use call::Call;
 
 /// A function from `N` elements to one, to be applied to whole arrays by [`map`].
 ///
 /// Write it `#[inline(always)]` and without branches where it can be, so that it compiles to vector code.
 pub trait Map<T, O, const N: usize>: Copy + Send + Sync {
-    /// The widest instruction set that the function is compiled for, if `T` is a float; see [`Kernel::WIDEST`].
+    /// The widest instruction set that the function is compiled for, if `T` is a float; see [`Kernel::WIDEST`](crate::Kernel::WIDEST).
     const WIDEST: Isa = Isa::Avx2;
     /// The function.
     fn eval(self, x: [T; N]) -> O;
@@ -89,126 +92,6 @@ pub fn map_integer<const N: usize, K: Map<i32, i32, N> + Map<i64, i64, N> + Map<
     };
     // SAFETY: as in `map_float`.
     unsafe { drive(op, dtype, dtype, &inputs, &call) }
-}
-
-/// A kernel without its types, so that there is one driver for all kernels: only the loop itself is compiled for each.
-pub(super) struct Call {
-    kernel: *const (),
-    run: unsafe fn(Range),
-}
-
-// SAFETY: kernels are `Sync`.
-unsafe impl Sync for Call {}
-
-impl Call {
-    /// The call of a kernel, which must outlive it.
-    #[inline]
-    pub(super) fn new<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(kernel: &K) -> Call {
-        let run = match compiled_above_baseline::<Loop<T, O, N, K>>() {
-            // SAFETY: a loop is passed as its range is.
-            Some(run) => unsafe { std::mem::transmute::<unsafe fn(Loop<T, O, N, K>), unsafe fn(Range)>(run) },
-            // A kernel that has better copies needs none of vector instructions for processors of before 2013.
-            None if const { has_vectors::<T, O, N, K>() } => one_by_one::<T, O, N, K>,
-            None => at_baseline::<T, O, N, K>,
-        };
-        Call { kernel: (&raw const *kernel).cast(), run }
-    }
-
-    /// As [`new`](Call::new), of a kernel that changes its first input in place; the second is alone in `from`.
-    fn in_place<T: Element, K: Map<T, T, 2>>(kernel: &K) -> Call {
-        let run = compiled_above_baseline::<InPlace<T, K>>().unwrap_or(run_scalar::<InPlace<T, K>>);
-        // SAFETY: as in `new`.
-        let run = unsafe { std::mem::transmute::<unsafe fn(InPlace<T, K>), unsafe fn(Range)>(run) };
-        Call { kernel: (&raw const *kernel).cast(), run }
-    }
-
-    /// # Safety
-    /// `length` elements in each of the inputs and the output of the kernel.
-    #[inline]
-    pub(super) unsafe fn run(&self, from: &[*const u8], to: *mut u8, length: usize) {
-        // SAFETY: the caller's promise.
-        unsafe { (self.run)(Range { kernel: self.kernel, from: from.as_ptr(), to, length }) }
-    }
-}
-
-/// What a kernel is to be applied to.
-#[derive(Clone, Copy)]
-struct Range {
-    kernel: *const (),
-    from: *const *const u8,
-    to: *mut u8,
-    length: usize,
-}
-
-/// The loop over a range, with its types again: a range for which [`Call::run`]'s promise holds.
-#[repr(transparent)]
-struct Loop<T, O, const N: usize, K>(Range, PhantomData<(T, O, K)>);
-
-impl<T: Element, O: Element, const N: usize, K: Map<T, O, N>> Kernel for Loop<T, O, N, K> {
-    type Output = ();
-    const WIDEST: Isa = K::WIDEST.of::<T>();
-
-    #[inline(always)]
-    fn run(self) {
-        let Range { kernel, from, to, length } = self.0;
-        // SAFETY: the caller's promise.
-        let (kernel, from) = unsafe { (*kernel.cast::<K>(), *from.cast::<[*const T; N]>()) };
-        let to = to.cast::<O>();
-        for i in 0..length {
-            // SAFETY: as above.
-            unsafe {
-                let mut x = [*from[0].add(i); N];
-                for k in 1..N {
-                    x[k] = *from[k].add(i);
-                }
-                to.add(i).write(kernel.eval(x));
-            }
-        }
-    }
-}
-
-/// Whether a loop is compiled for more than the baseline.
-const fn has_vectors<T: Element, O: Element, const N: usize, K: Map<T, O, N>>() -> bool {
-    cfg!(target_arch = "x86_64") && Loop::<T, O, N, K>::WIDEST as u8 > Isa::Scalar as u8
-}
-
-/// # Safety
-/// As [`Call::run`], for a kernel of type `K`.
-unsafe fn at_baseline<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(range: Range) {
-    run_scalar(Loop::<T, O, N, K>(range, PhantomData));
-}
-
-/// # Safety
-/// As [`Call::run`], for a kernel of type `K`.
-unsafe fn one_by_one<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(range: Range) {
-    // SAFETY: the caller's promise.
-    unsafe { each(range, element::<T, O, N, K>) }
-}
-
-/// # Safety
-/// As [`Call::run`], for a kernel of the types of `element`.
-unsafe fn each<T: Element, O: Element, const N: usize>(
-    range: Range,
-    element: unsafe fn(*const (), [T; N]) -> O,
-) {
-    let Range { kernel, from, to, length } = range;
-    for i in 0..length {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let from = *from.cast::<[*const T; N]>();
-            to.cast::<O>().add(i).write(element(kernel, from.map(|from| *from.add(i))));
-        }
-    }
-}
-
-/// # Safety
-/// `kernel` is of type `K`.
-unsafe fn element<T: Element, O: Element, const N: usize, K: Map<T, O, N>>(
-    kernel: *const (),
-    x: [T; N],
-) -> O {
-    // SAFETY: the caller's promise.
-    unsafe { *kernel.cast::<K>() }.eval(x)
 }
 
 /// The most inputs that a kernel may have.
@@ -381,28 +264,6 @@ fn assign<T: Element>(op: &'static str, target: &mut Array, input: &Array, call:
         }
     });
     Ok(())
-}
-
-/// The loop over a range in place: `to` is the first input and the output.
-#[repr(transparent)]
-struct InPlace<T, K>(Range, PhantomData<(T, K)>);
-
-impl<T: Element, K: Map<T, T, 2>> Kernel for InPlace<T, K> {
-    type Output = ();
-    const WIDEST: Isa = K::WIDEST.of::<T>();
-
-    #[inline(always)]
-    fn run(self) {
-        let Range { kernel, from, to, length } = self.0;
-        // SAFETY: the promise of `Call::run`; the target belongs to the call alone.
-        let (kernel, to, from) = unsafe {
-            let to = std::slice::from_raw_parts_mut(to.cast::<T>(), length);
-            (*kernel.cast::<K>(), to, std::slice::from_raw_parts((*from).cast::<T>(), length))
-        };
-        for (x, y) in to.iter_mut().zip(from) {
-            *x = kernel.eval([*x, *y]);
-        }
-    }
 }
 
 /// The shape that all inputs broadcast to.
