@@ -209,14 +209,47 @@ pub(crate) fn run<R: ElementRule>(rule: &R, steps: &mut [Step<'_>], items: &mut 
 
 /// Sets of coefficients, for the element types that occur: one for each group, or for each part.
 struct Coefficients<R: ElementRule> {
-    f32: Vec<R::Coeffs<f32>>,
-    f64: Vec<R::Coeffs<f64>>,
+    f32: Sets<R::Coeffs<f32>>,
+    f64: Sets<R::Coeffs<f64>>,
+}
+
+/// The first lies here, so that one alone asks for no memory. Not a `SmallVec`, whose code would be compiled for each rule.
+struct Sets<C> {
+    first: Option<C>,
+    others: Vec<C>,
+}
+
+impl<C: Copy> Sets<C> {
+    const EMPTY: Sets<C> = Sets { first: None, others: Vec::new() };
+
+    /// Adds a set, and returns its place.
+    #[inline]
+    fn push(&mut self, set: C) -> usize {
+        if self.first.is_none() {
+            self.first = Some(set);
+            return 0;
+        }
+        self.others.push(set);
+        self.others.len()
+    }
+
+    #[inline]
+    fn at(&self, place: usize) -> C {
+        match (place, self.first) {
+            (0, Some(first)) => first,
+            _ => self.others[place - 1],
+        }
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut C> {
+        self.first.iter_mut().chain(&mut self.others)
+    }
 }
 
 impl<R: ElementRule> Coefficients<R> {
     /// Those of each group.
     fn new(rule: &R, steps: &[Step<'_>], parts: &[Part<'_>]) -> Coefficients<R> {
-        let mut coeffs = Coefficients { f32: Vec::new(), f64: Vec::new() };
+        let mut coeffs = Coefficients { f32: Sets::EMPTY, f64: Sets::EMPTY };
         let has = |dtype| parts.iter().any(|part| part.dtype == dtype);
         let (any32, any64) = (has(DType::F32), has(DType::F64));
         for step in steps {
@@ -234,6 +267,9 @@ impl<R: ElementRule> Coefficients<R> {
 /// Advances the scalars, which are the same for all steps: by the first one, that of variables in no group.
 fn advance<R: ElementRule>(rule: &R, steps: &mut [Step<'_>], sums: [f64; 2]) {
     let [first, others @ ..] = steps else { return };
+    if first.scalars.is_empty() {
+        return;
+    }
     let mut scalars = std::mem::take(&mut first.scalars);
     first.scalars.clone_from(&scalars);
     rule.advance(first, sums, &mut scalars);
@@ -294,7 +330,7 @@ fn run_part<R: ElementRule, const N: usize>(
         return;
     }
     match part.dtype {
-        DType::F64 => kernel::update::<R, f64, N>(rule, coeffs.f64[part.coeffs], part, range),
-        _ => kernel::update::<R, f32, N>(rule, coeffs.f32[part.coeffs], part, range),
+        DType::F64 => kernel::update::<R, f64, N>(rule, coeffs.f64.at(part.coeffs), part, range),
+        _ => kernel::update::<R, f32, N>(rule, coeffs.f32.at(part.coeffs), part, range),
     }
 }

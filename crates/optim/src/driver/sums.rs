@@ -1,6 +1,6 @@
 //! Sums over elements that a rule needs before it can update them.
 use super::kernel::{at, load, uniform};
-use super::{CHUNK, Checked, ClipBy, Coefficients, Part, SERIAL, advance};
+use super::{CHUNK, Checked, ClipBy, Coefficients, Part, SERIAL, Sets, advance};
 use crate::{ElementRule, Step, Sums};
 use slalom_array::{Array, DType, Element, Float, Isa, Kernel, dispatch, parallel};
 use smallvec::SmallVec;
@@ -20,26 +20,26 @@ pub(super) fn include<R: ElementRule, const N: usize>(
     if R::SUMS == Sums::All {
         let total = sums.iter().fold([0.0; 2], |[a, b], sum| [a + sum[0], b + sum[1]]);
         advance(rule, steps, total);
-        for (step, coeffs) in steps.iter().zip(&mut coeffs.f32) {
+        for (step, coeffs) in steps.iter().zip(coeffs.f32.iter_mut()) {
             *coeffs = rule.with_sums(step, *coeffs, total, &mut []);
         }
-        for (step, coeffs) in steps.iter().zip(&mut coeffs.f64) {
+        for (step, coeffs) in steps.iter().zip(coeffs.f64.iter_mut()) {
             *coeffs = rule.with_sums(step, *coeffs, total, &mut []);
         }
         return;
     }
-    let mut own = Coefficients::<R> { f32: Vec::new(), f64: Vec::new() };
+    let mut own = Coefficients::<R> { f32: Sets::EMPTY, f64: Sets::EMPTY };
     for (part, &sum) in parts.iter_mut().zip(&sums) {
         let step = &steps[part.group];
         let mut states: SmallVec<[f64; 2]> = (N..N + R::STATES).map(|k| part.state(k)).collect();
         match part.dtype {
             DType::F64 => {
-                own.f64.push(rule.with_sums(step, coeffs.f64[part.group], sum, &mut states));
-                part.coeffs = own.f64.len() - 1;
+                let set = rule.with_sums(step, coeffs.f64.at(part.group), sum, &mut states);
+                part.coeffs = own.f64.push(set);
             }
             _ => {
-                own.f32.push(rule.with_sums(step, coeffs.f32[part.group], sum, &mut states));
-                part.coeffs = own.f32.len() - 1;
+                let set = rule.with_sums(step, coeffs.f32.at(part.group), sum, &mut states);
+                part.coeffs = own.f32.push(set);
             }
         }
         for (k, state) in states.into_iter().enumerate() {
@@ -54,8 +54,8 @@ fn sums<R: ElementRule, const N: usize>(coeffs: &Coefficients<R>, parts: &[Part<
     in_pieces(&|i| parts.get(i).map(|part| part.length), &|i, range| {
         let part = &parts[i];
         match part.dtype {
-            DType::F64 => dispatch(Terms::<R, f64, N> { coeffs: coeffs.f64[part.group], part, range }),
-            _ => dispatch(Terms::<R, f32, N> { coeffs: coeffs.f32[part.group], part, range }),
+            DType::F64 => dispatch(Terms::<R, f64, N> { coeffs: coeffs.f64.at(part.group), part, range }),
+            _ => dispatch(Terms::<R, f32, N> { coeffs: coeffs.f32.at(part.group), part, range }),
         }
     })
 }
