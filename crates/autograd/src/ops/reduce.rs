@@ -1,6 +1,7 @@
 //! Reductions over axes.
 use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
+use crate::ops::arithmetic::or_panic;
 use crate::{Tensor, apply};
 use slalom_array::{Array, DType, Error, ErrorKind, Reduction, Result, Shape, reduce};
 use smallvec::{SmallVec, smallvec};
@@ -147,7 +148,7 @@ impl Tensor {
     #[track_caller]
     pub fn sum(&self) -> Tensor {
         let all = Sum { axes: (0..self.rank()).collect(), keep_dims: false };
-        apply(all, [self]).unwrap_or_else(|error| panic!("{error}"))
+        or_panic(apply(all, [self]))
     }
 
     /// The sums over some axes, which keep length 1 if `keep_dims`.

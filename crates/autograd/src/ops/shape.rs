@@ -1,6 +1,7 @@
 //! Ops that move elements or rename them.
 use crate::jvp::{Jvp, Tangents};
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
+use crate::ops::arithmetic::or_panic;
 use crate::ops::reduce::sum_to;
 use crate::{Tensor, apply};
 use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
@@ -51,7 +52,7 @@ impl Op for StopGradient {
 }
 
 pub(crate) fn stop_gradient(x: &Tensor) -> Tensor {
-    apply(StopGradient, [x]).unwrap_or_else(|error| panic!("{error}"))
+    or_panic(apply(StopGradient, [x]))
 }
 
 /// The same elements in another shape.

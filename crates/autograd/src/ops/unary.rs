@@ -206,7 +206,7 @@ macro_rules! unary_ops {
         #[must_use]
         #[track_caller]
         pub fn $name(&self) -> Tensor {
-            unary($op, self).unwrap_or_else(|error| panic!("{error}"))
+            crate::ops::arithmetic::or_panic(unary($op, self))
         }
     };
     ($(
