@@ -184,7 +184,45 @@ fn constant(a: &Tensor, value: f64) -> Result<Option<Tensor>> {
     a.like("second derivative", value).map(Some)
 }
 
+/// `√(a² + b²)`, without squares that overflow.
+#[inline(always)]
+fn hypot<F: Float>(a: F, b: F) -> F {
+    let (high, low) = (a.abs().maximum(b.abs()), a.abs().minimum(b.abs()));
+    let ratio = low / high;
+    F::select((high == F::ZERO) | (high == F::INFINITY), high, high * (F::ONE + ratio * ratio).sqrt())
+}
+
+/// `log(eᵃ + eᵇ)`, without exponentials that overflow.
+#[inline(always)]
+fn logaddexp<F: Float>(a: F, b: F) -> F {
+    let (high, low) = (a.maximum(b), a.minimum(b));
+    F::select(high.abs() == F::INFINITY, high, high + (low - high).exp().ln_1p())
+}
+
 binary_ops! {
+    /// `√(self² + other²)`, as `torch.hypot`: the length of a vector, for which no square overflows. NaN if either is NaN;
+    /// the gradient at (0, 0) is NaN.
+    hypot = Hypot: f(a, b) = hypot(a, b),
+        by_a(g, a, b) = g * (a / hypot(a, b)), by_b(g, a, b) = g * (b / hypot(a, b)),
+        second = |which, a, b| {
+            let h = a.hypot(b)?;
+            let (x, y) = (a / &h, b / &h);
+            Ok(Some(match which {
+                Second::Aa => y.square() / h,
+                Second::Ab => -x * y / h,
+                Second::Bb => x.square() / h,
+            }))
+        };
+
+    /// `log(exp(self) + exp(other))`, as `torch.logaddexp`: the sum of numbers of which the logarithms are given.
+    logaddexp = LogAddExp: f(a, b) = logaddexp(a, b),
+        by_a(g, a, b) = g * (a - b).sigmoid(), by_b(g, a, b) = g * (b - a).sigmoid(),
+        second = |which, a, b| {
+            let share = (a - b).sigmoid()?;
+            let slope = &share * (1.0 - &share);
+            Ok(Some(if which == Second::Ab { -slope } else { slope }))
+        };
+
     /// `(self - other)²`
     squared_difference = SquaredDifference: f(a, b) = (a - b) * (a - b),
         by_a(g, a, b) = g * (F::TWO * (a - b)), by_b(g, a, b) = g * (F::TWO * (b - a)),

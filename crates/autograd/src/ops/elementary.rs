@@ -2,6 +2,10 @@
 use crate::Tensor;
 use crate::ops::unary::{Of, Unary, unary, unary_ops};
 use slalom_array::{Float, Result};
+use std::f64::consts::{LN_2, LOG2_E};
+
+/// `1/√(2π)`
+const ONE_OVER_ROOT_TWO_PI: f64 = 0.398_942_280_401_432_7;
 
 /// `2/√π`
 const TWO_OVER_ROOT_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI;
@@ -55,6 +59,18 @@ unary_ops! {
     /// The error function `2/√π ∫₀ˣ exp(-t²) dt`.
     erf = Erf of input, wide: f(x) = x.erf(), df(x) = F::from_f64(TWO_OVER_ROOT_PI) * (-x * x).exp(),
         d2(x) = Ok(-2.0 * TWO_OVER_ROOT_PI * x * (-x.square()).exp()?);
+
+    /// `2ˣ`
+    exp2 = Exp2 of output: f(x) = x.exp2(), df(y) = F::from_f64(LN_2) * y,
+        d2(y) = Tensor::full(y.shape(), LN_2, y.dtype());
+
+    /// The logarithm to base 2, exact for powers of 2.
+    log2 = Log2 of input: f(x) = x.log2(), df(x) = F::from_f64(LOG2_E) / x, d2(x) = Ok(-LOG2_E / x.square());
+
+    /// The distribution function of the standard normal distribution, the inverse of [`ndtri`](Tensor::ndtri).
+    ndtr = Ndtr of input: f(x) = x.ndtr(),
+        df(x) = F::from_f64(ONE_OVER_ROOT_TWO_PI) * (F::from_f64(-0.5) * (x * x)).exp(),
+        d2(x) = Ok(-ONE_OVER_ROOT_TWO_PI * x * (-0.5 * x.square()).exp()?);
 
     /// `1 - erf(x)`, exact for large `x` also.
     erfc = Erfc of input: f(x) = x.erfc(), df(x) = F::from_f64(-TWO_OVER_ROOT_PI) * (-x * x).exp(),

@@ -126,3 +126,27 @@ fn polygamma_of_the_highest_order_has_derivatives() -> Result<()> {
     assert!((second.item()? / -factorial(152) - 1.0).abs() < 1e-12);
     Ok(())
 }
+
+#[test]
+fn lengths_and_sums_of_exponentials_do_not_overflow() -> Result<()> {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let near = |x: f64, y: f64| x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= 1e-15 * y.abs();
+    let lengths = [(3.0, -4.0, 5.0), (3e200, 4e200, 5e200), (3e-200, 4e-200, 5e-200), (0.0, -0.0, 0.0)];
+    for (a, b, length) in lengths.into_iter().chain([(-inf, 1.0, inf), (inf, inf, inf), (nan, 1.0, nan)]) {
+        let [x, y] = [vector(&[a]), vector(&[b])];
+        assert!(near(x.hypot(&y)?.item()?, length), "hypot({a}, {b})");
+    }
+    let ln_2 = std::f64::consts::LN_2;
+    let sums = [(0.0, 0.0, ln_2), (1e300, 1.0, 1e300), (-1e4, -1e4, ln_2 - 1e4), (-inf, 2.0, 2.0)];
+    for (a, b, sum) in sums.into_iter().chain([(-inf, -inf, -inf), (inf, -inf, inf), (nan, inf, nan)]) {
+        let [x, y] = [vector(&[a]), vector(&[b])];
+        assert!(near(x.logaddexp(&y)?.item()?, sum), "logaddexp({a}, {b})");
+    }
+    // The distribution function is what its inverse undoes.
+    let x = vector(&[-3.0, -0.5, 0.0, 1.25]);
+    for (back, x) in x.ndtr()?.ndtri()?.to_vec::<f64>()?.into_iter().zip(x.to_vec::<f64>()?) {
+        assert!((back - x).abs() < 1e-13, "{back} for {x}");
+    }
+    assert_eq!(vector(&[8.0, 0.25]).log2()?.exp2()?.to_vec::<f64>()?, [8.0, 0.25]);
+    Ok(())
+}

@@ -82,6 +82,8 @@ fn ops_without_gradient_cut_and_are_named() {
         let y = function(&x).and_then(|y| y.cast(DType::F64)).unwrap_or_else(|e| panic!("{name}: {e}"));
         let y = y.square().sum();
         assert!(tape.gradient(&y, &x).unwrap().is_none(), "{name} has a gradient");
-        assert_eq!(tape.disconnection(&y, &x), Some(Disconnection::Cut { op: name }), "{name}");
+        // What holds no floats is not watched in the first place.
+        let cut = if dtype.is_float() { Disconnection::Cut { op: name } } else { Disconnection::Unwatched };
+        assert_eq!(tape.disconnection(&y, &x), Some(cut), "{name}");
     }
 }

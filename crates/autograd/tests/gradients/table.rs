@@ -154,6 +154,8 @@ fn bivariate() -> Vec<Row> {
             x[0].pow(Tensor::scalar([2.0, 3.0, -1.0][n % 3]).cast(x[0].dtype())?)
         }),
         elementwise("atan2", &[Around(0.4), Around(0.4)], |x, _| x[0].atan2(&x[1])),
+        elementwise("hypot", &[Around(0.4), Around(0.4)], |x, _| x[0].hypot(&x[1])),
+        elementwise("logaddexp", &[ANY, ANY], |x, _| x[0].logaddexp(&x[1])),
         elementwise("xlogy", &[Around(0.1), POSITIVE], |x, _| x[0].xlogy(&x[1])),
         elementwise("xdivy", &[Around(0.1), Around(0.5)], |x, _| x[0].xdivy(&x[1])),
         elementwise("divide_no_nan", &[ANY, Around(0.5)], |x, _| x[0].divide_no_nan(&x[1])),
@@ -183,6 +185,7 @@ fn unary() -> Vec<Row> {
         elementwise("exp", &[ANY], |x, _| x[0].exp()),
         elementwise("expm1", &[ANY], |x, _| x[0].expm1()),
         elementwise("log", &[POSITIVE], |x, _| x[0].log()),
+        elementwise("log2", &[POSITIVE], |x, _| x[0].log2()),
         elementwise("log1p", &[Between(-0.7, 2.0)], |x, _| x[0].log1p()),
         elementwise("sqrt", &[POSITIVE], |x, _| x[0].sqrt()),
         elementwise("rsqrt", &[POSITIVE], |x, _| x[0].rsqrt()),
@@ -208,6 +211,8 @@ fn elementary() -> Vec<Row> {
         elementwise("asinh", &[ANY], |x, _| x[0].asinh()),
         elementwise("acosh", &[Between(1.3, 3.0)], |x, _| x[0].acosh()),
         elementwise("atanh", &[INNER], |x, _| x[0].atanh()),
+        elementwise("exp2", &[ANY], |x, _| x[0].exp2()),
+        elementwise("ndtr", &[ANY], |x, _| x[0].ndtr()),
         elementwise("erf", &[ANY], |x, _| x[0].erf()),
         elementwise("erfc", &[ANY], |x, _| x[0].erfc()),
     ]

@@ -88,6 +88,7 @@ fn orders() -> Vec<Row> {
             let at = axis(&x[0], n);
             all(&[x[0].argmax(at)?, x[0].argmin(at)?])
         }),
+        of_rank(1, "count_nonzero", GRID, |x, n| x[0].count_nonzero(&axes(&x[0], n), n % 2 == 0)),
         of_rank(1, "argsort", GRID, |x, n| x[0].argsort(axis(&x[0], n), DIRECTIONS[n % 2])),
         of_rank(1, "places of top_k", GRID, |x, n| {
             let last = x[0].shape()[x[0].rank() - 1];
