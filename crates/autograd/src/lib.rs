@@ -40,8 +40,9 @@ pub use ops::scatter::{dynamic_stitch, scatter_nd};
 pub use ops::sort::{Direction, UniqueElements};
 pub use recompute::recompute_grad;
 #[doc(hidden)]
-pub use session::assign_variable;
-pub use session::{VariableId, forget_variable, next_version, read_variable};
+pub use session::{
+    VariableId, assign_variable, forget_variable, next_version, notes_assignments, read_variable,
+};
 pub use slalom_array::{Interpolation, Padding};
 pub use sources::{Source, SourceKey, Sources, Targets};
 pub use summary::Summary;

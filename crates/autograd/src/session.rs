@@ -9,7 +9,7 @@ pub(crate) mod rerun;
 
 pub(crate) use aliases::{Aliases, read_again};
 pub(crate) use block::{Block, Read};
-pub use rerun::assign_variable;
+pub use rerun::{assign_variable, notes_assignments};
 
 use crate::Tensor;
 use crate::cut;

@@ -86,7 +86,8 @@ fn optimizer(rule: &str) -> Result<Optimizer> {
     }
 }
 
-/// Rules that evaluate the loss themselves, and the variants that they refuse. No other training is refused.
+/// Rules that evaluate the loss themselves, and the variants that they refuse. Nadam refuses schedules; no other training is
+/// refused.
 const SEARCHES: &[&str] = &["LBFGS", "TruncatedNewton"];
 const REFUSED: &[&str] = &[
     "constrained",
@@ -101,7 +102,8 @@ const REFUSED: &[&str] = &[
 ];
 
 fn refuses(rule: &str, variant: &Variant) -> bool {
-    SEARCHES.contains(&rule) && REFUSED.contains(&variant.name)
+    (SEARCHES.contains(&rule) && REFUSED.contains(&variant.name))
+        || (rule == "Nadam" && variant.name == "scheduled")
 }
 
 fn with_schedule(mut opt: Optimizer) -> Result<Optimizer> {

@@ -3,7 +3,7 @@ use crate::Constraint;
 use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
 use slalom_autograd::{
     AsTensor, Gradients, Op, Outputs, Saves, Source, SourceKey, Tensor, Trace, VariableId, Vjp,
-    assign_variable, defer, forget_variable, next_version, operators, read_variable,
+    assign_variable, defer, forget_variable, next_version, notes_assignments, operators, read_variable,
 };
 use std::borrow::Cow;
 use std::fmt;
@@ -236,7 +236,7 @@ impl Variable {
         self.change("assign_sub", &delta.as_tensor(), operators::sub, operators::sub_assign)
     }
 
-    /// Changes the value by `delta`: now, or, while a trace records, at each run.
+    /// Changes the value by `delta`: now, or, while a trace records, at each run. Where assignments are noted, it is one.
     fn change(
         &self,
         op: &'static str,
@@ -245,7 +245,7 @@ impl Variable {
         in_place: impl FnOnce(&mut Array, &Array) -> Result<()>,
     ) -> Result<()> {
         self.check(op, delta.shape(), delta.dtype())?;
-        if Trace::is_recording() {
+        if Trace::is_recording() || notes_assignments() {
             return self.assign(traced(&self.value(), delta));
         }
         let delta = delta.array()?;

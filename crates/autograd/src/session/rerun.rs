@@ -143,11 +143,17 @@ fn assigned_value(id: &VariableId) -> Option<Tensor> {
     })
 }
 
+/// Whether this thread runs a closure whose assignments are noted, so that they have to go through [`assign_variable`].
+#[inline]
+pub fn notes_assignments() -> bool {
+    COUNT.get() != 0
+}
+
 /// Notes that a variable is about to be assigned, where the value now is `before`. Returns whether that has happened
 /// already, and this is the same assignment in a run of [`recompute_grad`](crate::recompute_grad) that goes on again.
 #[inline]
 pub fn assign_variable(id: &VariableId, before: impl FnOnce() -> Tensor, value: &Tensor) -> bool {
-    COUNT.get() != 0 && note_assignment(id, &off_tapes(&before()), &off_tapes(value))
+    notes_assignments() && note_assignment(id, &off_tapes(&before()), &off_tapes(value))
 }
 
 fn note_assignment(id: &VariableId, before: &Tensor, value: &Tensor) -> bool {
