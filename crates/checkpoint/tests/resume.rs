@@ -101,10 +101,15 @@ const REFUSED: &[&str] = &[
     "grouped",
 ];
 
+const SCHEDULED: &[&str] = &["scheduled", "on a plateau"];
+
 fn refuses(rule: &str, variant: &Variant) -> bool {
-    (SEARCHES.contains(&rule) && REFUSED.contains(&variant.name))
-        || (rule == "Nadam" && variant.name == "scheduled")
+    let of_searches = SEARCHES.contains(&rule) && REFUSED.contains(&variant.name);
+    of_searches || (rule.ends_with("Nadam") && SCHEDULED.contains(&variant.name))
 }
+
+/// Rules with scalars, whose groups have no learning rate of their own.
+const SHARED: &[&str] = &["Nadam", "Prodigy", "ScheduleFreeAdamW"];
 
 fn with_schedule(mut opt: Optimizer) -> Result<Optimizer> {
     if opt.get_hyper("learning_rate").is_ok() {
@@ -135,9 +140,12 @@ fn observe(opt: &mut Optimizer, _step: usize) -> Result<()> {
 /// A schedule with memory in one group, and another group that is frozen for some steps.
 fn with_groups(opt: Optimizer) -> Result<Optimizer> {
     let plateau = Group::matching("^b$");
+    let config = opt.get_config()?;
+    let inner = config.get("inner").and_then(|inner| inner.as_str()).unwrap_or_default();
+    let is_shared = SHARED.contains(&opt.class_name()) || SHARED.contains(&inner);
     let plateau = match opt.get_hyper("learning_rate") {
-        Ok(_) => plateau.hyper("learning_rate", ReduceOnPlateau::new(0.02).patience(1)),
-        Err(_) => plateau,
+        Ok(_) if !is_shared => plateau.hyper("learning_rate", ReduceOnPlateau::new(0.02).patience(1)),
+        _ => plateau,
     };
     opt.group(plateau)?.group(Group::matching("^table$"))
 }
