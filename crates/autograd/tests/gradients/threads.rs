@@ -2,12 +2,15 @@
 use crate::cases::Random;
 use crate::table::{Row, table};
 use crate::values::values;
+use proptest::test_runner::Config;
 use rayon::ThreadPoolBuilder;
 use slalom_array::{DType, Result};
 use slalom_autograd::{GradientOptions, GradientTape, Tensor};
 
 /// Elements of an input: around the limits at which work is cut into chunks.
-const SIZES: [usize; 5] = [(1 << 14) - 1, (1 << 15) + 1, 1 << 16, (1 << 16) + 17, 100_003];
+const SIZES: [usize; 4] = [(1 << 14) - 1, (1 << 15) + 1, 100_003, (1 << 16) + 17];
+/// Of fewer random cases than this, as a sanitizer has, there is but the last size.
+const FEW: u32 = 24;
 
 /// The bits of a case's result and gradients; the backward pass runs twice.
 fn bits(row: &Row, inputs: &[Tensor], number: usize, places: &[usize]) -> Result<Vec<u64>> {
@@ -42,9 +45,10 @@ fn of(x: &Tensor) -> Result<Vec<u64>> {
 #[test]
 fn the_same_bits_at_any_number_of_threads() {
     let pools = [1, 2, 3, 4, 8].map(|n| ThreadPoolBuilder::new().num_threads(n).build().expect("a pool"));
+    let first = if Config::default().cases < FEW { SIZES.len() - 1 } else { 0 };
     for (seed, row) in table().iter().chain(&values()).enumerate() {
         let mut largest = 0;
-        for (i, &size) in SIZES.iter().enumerate() {
+        for (i, &size) in SIZES.iter().enumerate().skip(first) {
             let number = 3 + i;
             let mut random = Random::large((SIZES.len() * seed + i) as u64, size);
             let (doubles, places) = row.inputs(&mut random, number);
