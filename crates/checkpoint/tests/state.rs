@@ -81,10 +81,10 @@ fn names_that_repeat_are_refused() -> Result<()> {
     let error = Optimizer::new(good)?.use_ema(0.5).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Argument);
     assert!(error.to_string().contains("\"average\""), "{error}");
-    for name in ["gradient_accumulator", "accumulated_rows"] {
-        let slots: &'static [&'static str] = Box::leak(Box::new([name]));
+    const OF_STAGES: [&[&str]; 2] = [&["gradient_accumulator"], &["accumulated_rows"]];
+    for slots in OF_STAGES {
         let error = Optimizer::new(Named { slots, ..good })?.gradient_accumulation_steps(2).unwrap_err();
-        assert!(error.to_string().contains(name), "{error}");
+        assert!(error.to_string().contains(slots[0]), "{error}");
     }
     // An option that is given again keeps its slot.
     let x = vector("x")?;
