@@ -13,6 +13,7 @@ use slalom_variable::constraints::MaxNorm;
 use slalom_variable::{Variable, random};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::{env, fs};
 
 /// Steps before and after the interruption.
@@ -274,11 +275,15 @@ fn other_process() {
     half(Path::new(&folder), half_of == "second").unwrap();
 }
 
+/// Held by a test that makes trainings: their seed is that of the process.
+static SEED: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_resumed_training_has_the_same_bits() -> Result<()> {
     if env::var_os("SLALOM_FOLDER").is_some() {
         return Ok(());
     }
+    let _seed = SEED.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir()?;
     for (rule, variant) in cases() {
         let whole = Training::new(rule, variant).and_then(|mut training| {
@@ -323,6 +328,7 @@ fn a_resumed_training_has_the_same_bits() -> Result<()> {
 /// The layer draws in each step from its own stream, which is part of the checkpoint.
 #[test]
 fn dropout_draws() -> Result<()> {
+    let _seed = SEED.lock().unwrap_or_else(PoisonError::into_inner);
     let variant = VARIANTS.iter().find(|variant| variant.dropout).expect("a variant");
     let mut training = Training::new("SGD", variant)?;
     let stream = training.dropout.as_ref().expect("a layer").generator().clone();
