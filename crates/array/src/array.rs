@@ -176,7 +176,15 @@ impl Array {
     /// If the system has no memory for one element.
     #[inline]
     pub fn scalar<T: Element>(value: T) -> Array {
-        Uninit::new([]).expect("memory for one element").fill(value)
+        Array::one_element(value).expect("memory for one element")
+    }
+
+    #[inline]
+    fn one_element<T: Element>(value: T) -> Result<Array> {
+        let array = Array::uninit_scalar(T::DTYPE)?;
+        // SAFETY: the block has room for any element, and is ours.
+        unsafe { memory::data(array.block).cast::<T>().write(value) };
+        Ok(array)
     }
 
     /// An array filled with one value, converted to the element type as [`cast`](Array::cast) does.
@@ -185,7 +193,10 @@ impl Array {
     /// [`ErrorKind::Memory`], if the array does not fit in memory.
     pub fn full(shape: impl Into<Shape>, value: f64, dtype: DType) -> Result<Array> {
         let shape = shape.into();
-        with_dtype!(dtype, T => Ok(Uninit::<T>::new(shape)?.fill(T::from_f64(value))))
+        with_dtype!(dtype, T => match shape.rank() {
+            0 => Array::one_element(T::from_f64(value)),
+            _ => Ok(Uninit::<T>::new(shape)?.fill(T::from_f64(value))),
+        })
     }
 
     /// An array of zeros (`false` for booleans).
@@ -219,6 +230,13 @@ impl Array {
     pub(crate) fn uninit_of(shape: Shape, length: usize, dtype: DType) -> Result<Array> {
         let block = memory::acquire(length.saturating_mul(dtype.size()))?;
         Ok(Array::with_header(block, Meta { shape, dtype, is_view: false }))
+    }
+
+    /// As [`uninit`](Array::uninit), of one element.
+    #[inline]
+    pub(crate) fn uninit_scalar(dtype: DType) -> Result<Array> {
+        let block = memory::acquire(memory::TINY)?;
+        Ok(Array::with_header(block, Meta { shape: Shape::SCALAR, dtype, is_view: false }))
     }
 
     // ---- facts ----
@@ -339,6 +357,16 @@ impl Array {
             // SAFETY: the offset lies in the block.
             Some(view) => unsafe { memory::data(view.base.block).add(view.offset * self.dtype().size()) },
         }
+    }
+
+    /// The address of the element of a scalar of this type that is no view; null for any other array.
+    #[inline]
+    pub(crate) fn scalar_bytes(&self, dtype: DType) -> *const u8 {
+        let meta = self.meta();
+        if meta.dtype == dtype && meta.shape.rank() == 0 && !meta.is_view {
+            return memory::data(self.block);
+        }
+        std::ptr::null()
     }
 
     /// The elements, if they are contiguous and of type `T`.

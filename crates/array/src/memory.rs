@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Bytes in front of the data.
 const HEADER: usize = 64;
-/// Capacity of class 0, whose blocks are a header alone.
-const TINY: usize = 8;
+/// Capacity of class 0, whose blocks are a header alone: room for any one element.
+pub(crate) const TINY: usize = 8;
 /// Capacity of class 1; from there on there are four classes for each power of two.
 const SMALLEST: usize = 64;
 const CLASSES: usize = 1 + 4 * (usize::BITS as usize - 6);

@@ -14,6 +14,8 @@ use std::cell::Cell;
 const SOURCE: u8 = 1;
 /// A node that depends on a source.
 const REACHES: u8 = 2;
+/// A node that several gradients are asked for.
+const SHARED: u8 = 4;
 
 /// The gradients of `targets` with respect to the sources, on the tape of `bit`. `last`: the tape ends with this.
 pub(crate) fn backward(
@@ -60,6 +62,18 @@ fn check_seeds(targets: &[&Tensor], seeds: &[Tensor]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A gradient is not one of its input.
+#[cold]
+fn misfit(op: &'static str, i: usize, input: &Operand, gradient: &Gradient) -> Error {
+    let shape = input.shape();
+    if gradient.shape() != shape {
+        let expected = format!("a gradient of input {i} of its shape {shape}");
+        return Error::new(ErrorKind::Shape, op, expected, gradient.shape());
+    }
+    let expected = format!("a gradient of input {i} of its dtype {}", input.dtype());
+    Error::new(ErrorKind::DType, op, expected, gradient.dtype())
 }
 
 /// Where the walk finds nodes.
@@ -175,7 +189,8 @@ impl Pass {
         scratch.gradients.resize_with(length, || None);
         for &(_, index) in &scratch.wanted {
             if let Some(flag) = scratch.flags.get_mut((index - low) as usize) {
-                *flag = SOURCE | REACHES;
+                let shared = if *flag & SOURCE != 0 { SHARED } else { 0 };
+                *flag = SOURCE | REACHES | shared;
             }
         }
         let mut pass = Pass { low, scratch };
@@ -186,7 +201,7 @@ impl Pass {
             }
             let reaches = match list.recorded(index) {
                 // Inputs stand on the list as long as what was computed from them.
-                Some(recorded) => recorded.inputs.iter().any(|input| pass.reaches(input.place).is_some()),
+                Some(recorded) => recorded.inputs.iter().any(|input| pass.reaches(input.place()).is_some()),
                 None => at > 0 && pass.scratch.flags[at - 1] & REACHES != 0,
             };
             if reaches {
@@ -250,7 +265,7 @@ impl Pass {
         };
         let mut needs = 0;
         for (i, input) in recorded.inputs.iter().enumerate().take(64) {
-            if self.reaches(input.place).is_some() {
+            if self.reaches(input.place()).is_some() {
                 needs |= 1 << i;
             }
         }
@@ -266,16 +281,9 @@ impl Pass {
         };
         for (i, (gradient, input)) in gradients.iter_mut().zip(recorded.inputs).enumerate() {
             let Some(gradient) = gradient.take() else { continue };
-            let Some(target) = self.reaches(input.place) else { continue };
-            let expected = input.value.shape();
-            if gradient.shape() != expected {
-                let expected = format!("a gradient of input {i} of its shape {expected}");
-                return Err(Error::new(ErrorKind::Shape, op.name(), expected, gradient.shape()));
-            }
-            let dtype = input.value.dtype();
-            if gradient.dtype() != dtype {
-                let expected = format!("a gradient of input {i} of its dtype {dtype}");
-                return Err(Error::new(ErrorKind::DType, op.name(), expected, gradient.dtype()));
+            let Some(target) = self.reaches(input.place()) else { continue };
+            if gradient.shape() != input.shape() || gradient.dtype() != input.dtype() {
+                return Err(misfit(op.name(), i, input, &gradient));
             }
             self.add(target, gradient)?;
         }
@@ -295,10 +303,12 @@ impl Pass {
     fn finish(mut self, sources: usize) -> Result<SmallVec<[Option<Gradient>; 4]>> {
         let mut found: SmallVec<[Option<Gradient>; 4]> = SmallVec::new();
         found.resize(sources, None);
-        let Scratch { wanted, gradients, .. } = &mut self.scratch;
+        let Scratch { wanted, gradients, flags } = &mut self.scratch;
         for &(source, index) in wanted.iter() {
-            let Some(Some(gradient)) = gradients.get((index - self.low) as usize) else { continue };
-            let gradient = gradient.clone();
+            let at = (index - self.low) as usize;
+            let Some(slot) = gradients.get_mut(at) else { continue };
+            let gradient = if flags[at] & SHARED == 0 { slot.take() } else { slot.clone() };
+            let Some(gradient) = gradient else { continue };
             found[source] = Some(match found[source].take() {
                 Some(total) => total.accumulate(gradient)?,
                 None => gradient,

@@ -163,7 +163,7 @@ impl Reach {
                 let cuts = session.list.nodes()[head].mask & bit == 0;
                 let by = if cuts { Some(recorded.op.name()) } else { by };
                 let list = if by.is_none() { &mut open } else { &mut behind };
-                list.extend(recorded.inputs.iter().map(|input| (input.place, by)));
+                list.extend(recorded.inputs.iter().map(|input| (input.place(), by)));
             }
             Reach { nodes }
         })

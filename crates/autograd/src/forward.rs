@@ -234,7 +234,7 @@ fn needed(tangents: &mut [State], top: u32, bit: u64) -> Vec<u32> {
                 }
             }
             pending.push(index);
-            let inputs = recorded.inputs.iter().filter_map(|input| session.node(input.place));
+            let inputs = recorded.inputs.iter().filter_map(|input| session.node(input.place()));
             stack.extend(inputs.filter(|(_, node)| node.mask & bit != 0).map(|(index, _)| index));
         }
         pending.sort_unstable();
@@ -253,7 +253,7 @@ fn advance(tangents: &mut Vec<State>, index: u32) -> Result<()> {
             _ => None,
         };
         let inputs: SmallVec<[Option<Tensor>; 4]> =
-            recorded.inputs.iter().map(|i| tangent(i.place)).collect();
+            recorded.inputs.iter().map(|i| tangent(i.place())).collect();
         (recorded.place, recorded.op.clone(), operands, inputs)
     });
     let (of_inputs, of_outputs) = operands.split_at(inputs.len());
@@ -264,7 +264,7 @@ fn advance(tangents: &mut Vec<State>, index: u32) -> Result<()> {
     if given.peek().is_some() && given.all(Tensor::is_empty) {
         // The product with a Jacobian without columns.
         for (result, output) in results.iter_mut().zip(of_outputs) {
-            *result = Some(Tensor::zeros(output.value.shape(), output.value.dtype())?);
+            *result = Some(Tensor::zeros(output.shape(), output.dtype())?);
         }
     } else if inputs.iter().any(Option::is_some) {
         let name = recorded.op.name();
@@ -287,7 +287,7 @@ fn check_results(name: &'static str, outputs: &[Operand], results: &Tangents) ->
     }
     for (i, (tangent, output)) in results.iter().zip(outputs).enumerate() {
         let Some(tangent) = tangent else { continue };
-        let (shape, dtype) = (output.value.shape(), output.value.dtype());
+        let (shape, dtype) = (output.shape(), output.dtype());
         if tangent.shape() != shape {
             let expected = format!("a tangent of result {i} of its shape {shape}");
             return Err(Error::new(ErrorKind::Shape, name, expected, tangent.shape()));

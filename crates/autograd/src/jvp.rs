@@ -43,7 +43,7 @@ impl<'a> Jvp<'a> {
     ///
     /// # Panics
     /// If the op does not say that it [`saves`](Op::saves) inputs.
-    pub fn input(&self, i: usize) -> Tensor {
+    pub fn input(&self, i: usize) -> &Tensor {
         self.values.input(i)
     }
 
@@ -51,7 +51,7 @@ impl<'a> Jvp<'a> {
     ///
     /// # Panics
     /// If the op does not say that it [`saves`](Op::saves) outputs.
-    pub fn output(&self) -> Tensor {
+    pub fn output(&self) -> &Tensor {
         self.values.output()
     }
 
@@ -72,7 +72,7 @@ impl<'a> Jvp<'a> {
 
     /// The shape of result `i`.
     pub fn output_shape(&self, i: usize) -> Shape {
-        self.values.recorded.outputs[i].value.shape().clone()
+        self.values.recorded.outputs[i].shape().clone()
     }
 
     /// The tangents from a `vjp` by transposing it: that is linear in the upstream gradient `u`, so the tangent is the
@@ -85,7 +85,7 @@ impl<'a> Jvp<'a> {
         let tape = GradientTape::unwatched();
         let mut upstream = Tangents::new();
         for output in recorded.outputs {
-            let (shape, dtype) = (output.value.shape(), output.value.dtype());
+            let (shape, dtype) = (output.shape(), output.dtype());
             upstream.push(match dtype.is_float() {
                 true => Some(tape.watch(&Tensor::zeros(shape, dtype)?)),
                 false => None,

@@ -9,60 +9,72 @@ use slalom_array::{Array, DType, Shape};
 /// to note both. Debug builds do not, so that an op which needs more than it [`saves`](crate::Op::saves) is found.
 const SMALL: Option<usize> = if cfg!(debug_assertions) { None } else { Some(16) };
 
-/// A value as a node keeps it: whole, or only its shape and type.
+/// An input or a result of an op, as its node keeps it: whole, or only where it stands, and its shape and type.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
-    Saved(Array),
+pub(crate) enum Operand {
+    Saved(Tensor),
     /// Of shape `[]`.
-    Scalar(DType),
-    Meta(Box<(Shape, DType)>),
+    Scalar(Place, DType),
+    Meta(Place, Box<(Shape, DType)>),
 }
 
-impl Value {
+impl Operand {
     #[inline(always)]
-    pub(crate) fn new(array: &Array, save: bool) -> Value {
+    pub(crate) fn new(array: &Array, place: Place, save: bool) -> Operand {
+        let saved = || Operand::Saved(Tensor::placed(array.clone(), place));
         if save {
-            return Value::Saved(array.clone());
+            return saved();
         }
         match array.rank() {
-            0 => Value::Scalar(array.dtype()),
-            _ if SMALL.is_some_and(|small| array.len() <= small) => Value::Saved(array.clone()),
-            _ => Value::Meta(Box::new((array.shape().clone(), array.dtype()))),
+            0 => Operand::Scalar(place, array.dtype()),
+            _ if SMALL.is_some_and(|small| array.len() <= small) => saved(),
+            _ => Operand::Meta(place, Box::new((array.shape().clone(), array.dtype()))),
+        }
+    }
+
+    /// The whole value, if it is kept.
+    #[inline]
+    pub(crate) fn tensor(&self) -> Option<&Tensor> {
+        match self {
+            Operand::Saved(tensor) => Some(tensor),
+            _ => None,
         }
     }
 
     #[inline]
-    pub(crate) fn array(&self) -> Option<&Array> {
+    pub(crate) fn place(&self) -> Place {
         match self {
-            Value::Saved(array) => Some(array),
-            _ => None,
+            Operand::Saved(tensor) => tensor.place,
+            Operand::Scalar(place, _) | Operand::Meta(place, _) => *place,
+        }
+    }
+
+    /// The same value at another place.
+    pub(crate) fn placed(self, place: Place) -> Operand {
+        match self {
+            Operand::Saved(tensor) => Operand::Saved(Tensor { place, ..tensor }),
+            Operand::Scalar(_, dtype) => Operand::Scalar(place, dtype),
+            Operand::Meta(_, meta) => Operand::Meta(place, meta),
         }
     }
 
     #[inline]
     pub(crate) fn shape(&self) -> &Shape {
         match self {
-            Value::Saved(array) => array.shape(),
-            Value::Scalar(_) => const { &Shape::SCALAR },
-            Value::Meta(meta) => &meta.0,
+            Operand::Saved(tensor) => tensor.shape(),
+            Operand::Scalar(..) => const { &Shape::SCALAR },
+            Operand::Meta(_, meta) => &meta.0,
         }
     }
 
+    #[inline]
     pub(crate) fn dtype(&self) -> DType {
         match self {
-            Value::Saved(array) => array.dtype(),
-            Value::Scalar(dtype) => *dtype,
-            Value::Meta(meta) => meta.1,
+            Operand::Saved(tensor) => tensor.dtype(),
+            Operand::Scalar(_, dtype) => *dtype,
+            Operand::Meta(_, meta) => meta.1,
         }
     }
-}
-
-/// An input or a result of an op.
-#[derive(Debug, Clone)]
-pub(crate) struct Operand {
-    /// Of an input; results have the places of their nodes.
-    pub(crate) place: Place,
-    pub(crate) value: Value,
 }
 
 /// One recorded value. An op of several results takes as many nodes; the first holds the op.
@@ -140,7 +152,14 @@ impl List {
 
     /// Adds the inputs and results of an op, of which only the tapes of `mask` want to know.
     #[inline]
-    pub(crate) fn operands(&mut self, mask: u64, saves: Saves, inputs: &[&Tensor], outputs: &[Array]) {
+    pub(crate) fn operands(
+        &mut self,
+        epoch: u64,
+        mask: u64,
+        saves: Saves,
+        inputs: &[&Tensor],
+        outputs: &[Array],
+    ) {
         let (save_inputs, save_outputs) = match saves {
             _ if mask == TRACE => (false, false),
             Saves::Nothing => (false, false),
@@ -156,10 +175,11 @@ impl List {
                 if wanted == 0 && input.place.as_node().is_some() { Place::CONSTANT } else { input.place };
             // A trace keeps what it does not compute itself.
             let constant = mask & TRACE & !wanted != 0;
-            Operand { place, value: Value::new(&input.array, save_inputs || constant) }
+            Operand::new(&input.array, place, save_inputs || constant)
         }));
-        let result = |array| Operand { place: Place::CONSTANT, value: Value::new(array, save_outputs) };
-        operands.extend(outputs.iter().map(result));
+        let first = Place::node(epoch, nodes.len() as u32);
+        let result = |(i, array)| Operand::new(array, first.result(i), save_outputs);
+        operands.extend(outputs.iter().enumerate().map(result));
     }
 
     /// Adds an op: first its inputs and results, then itself. Returns its index.
@@ -177,8 +197,8 @@ impl List {
     }
 
     #[inline]
-    pub(crate) fn operand(&mut self, place: Place, value: Value) {
-        self.operands.push(Operand { place, value });
+    pub(crate) fn operand(&mut self, operand: Operand) {
+        self.operands.push(operand);
     }
 
     /// Drops the nodes from `length` on.
@@ -191,12 +211,12 @@ impl List {
     }
 
     /// Takes out what node `index` holds; the node stays.
-    pub(crate) fn free(&mut self, index: usize) -> Option<(OpRef, Vec<Value>)> {
+    pub(crate) fn free(&mut self, index: usize) -> Option<(OpRef, Vec<Operand>)> {
         let node = &mut self.nodes[index];
         let op = node.op.take()?;
         let operands = &mut self.operands[node.first..][..(node.inputs + node.outputs) as usize];
         let nothing =
-            |operand: &mut Operand| std::mem::replace(&mut operand.value, Value::Scalar(DType::F32));
+            |operand: &mut Operand| std::mem::replace(operand, Operand::Scalar(Place::CONSTANT, DType::F32));
         Some((op, operands.iter_mut().map(nothing).collect()))
     }
 }

@@ -284,7 +284,7 @@ impl Vjp<'_> {
 
     #[cold]
     fn zeros(&self, i: usize) -> Result<Tensor> {
-        let value = &self.recorded.outputs[i].value;
+        let value = &self.recorded.outputs[i];
         Tensor::zeros(value.shape(), value.dtype())
     }
 
@@ -302,13 +302,8 @@ impl Vjp<'_> {
     /// # Panics
     /// If the op does not say that it [`saves`](Op::saves) inputs.
     #[inline]
-    pub fn input(&self, i: usize) -> Tensor {
-        let input = &self.recorded.inputs[i];
-        let array = input
-            .value
-            .array()
-            .unwrap_or_else(|| panic!("{}: `saves` lacks the inputs", self.recorded.op.name()));
-        Tensor::placed(array.clone(), input.place)
+    pub fn input(&self, i: usize) -> &Tensor {
+        self.recorded.inputs[i].tensor().unwrap_or_else(|| self.lacks("inputs"))
     }
 
     /// The (first) result, in its place on the tapes that record now.
@@ -316,7 +311,7 @@ impl Vjp<'_> {
     /// # Panics
     /// If the op does not say that it [`saves`](Op::saves) outputs.
     #[inline]
-    pub fn output(&self) -> Tensor {
+    pub fn output(&self) -> &Tensor {
         self.output_of(0)
     }
 
@@ -324,22 +319,24 @@ impl Vjp<'_> {
     ///
     /// # Panics
     /// If the op does not say that it [`saves`](Op::saves) outputs.
-    pub fn output_of(&self, i: usize) -> Tensor {
-        let value = &self.recorded.outputs[i].value;
-        let array =
-            value.array().unwrap_or_else(|| panic!("{}: `saves` lacks the outputs", self.recorded.op.name()));
-        Tensor::placed(array.clone(), self.recorded.place.result(i))
+    pub fn output_of(&self, i: usize) -> &Tensor {
+        self.recorded.outputs[i].tensor().unwrap_or_else(|| self.lacks("outputs"))
+    }
+
+    #[cold]
+    fn lacks(&self, what: &str) -> ! {
+        panic!("{}: `saves` lacks the {what}", self.recorded.op.name())
     }
 
     /// The shape of input `i`.
     #[inline]
     pub fn input_shape(&self, i: usize) -> &Shape {
-        self.recorded.inputs[i].value.shape()
+        self.recorded.inputs[i].shape()
     }
 
     /// The element type of input `i`.
     pub fn input_dtype(&self, i: usize) -> DType {
-        self.recorded.inputs[i].value.dtype()
+        self.recorded.inputs[i].dtype()
     }
 
     /// How many inputs there are.

@@ -56,9 +56,9 @@ impl Op for Recompute {
         let tape = Tape::new(false);
         tape.check()?;
         let handle = |i: usize| match cx.input(i) {
-            input if i >= self.arguments => session::read_again(tape.bit, &input),
-            input if input.dtype().is_float() => session::watch(tape.bit, &input),
-            input => input,
+            input if i >= self.arguments => session::read_again(tape.bit, input),
+            input if input.dtype().is_float() => session::watch(tape.bit, input),
+            input => input.clone(),
         };
         let handles: Vec<Tensor> = (0..self.arguments + self.variables.len()).map(handle).collect();
         let (arguments, values) = handles.split_at(self.arguments);

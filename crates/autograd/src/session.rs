@@ -13,7 +13,7 @@ pub use rerun::{assign_variable, notes_assignments};
 
 use crate::Tensor;
 use crate::cut;
-use crate::list::{List, Node, Value};
+use crate::list::{List, Node, Operand};
 use crate::op::{Op, OpRef, Saves};
 use crate::tensor::Place;
 use slalom_array::Array;
@@ -32,7 +32,24 @@ pub(crate) const MAX_TAPES: u32 = 62;
 /// Beyond this many nodes the memory of the list, and that of a backward pass, is given back after use.
 pub(crate) const KEPT_NODES: usize = 1 << 16;
 
-static EPOCH: AtomicU64 = AtomicU64::new(1);
+/// A number that is given once: to an epoch, or to a value of a variable. A thread takes many at a time, so that most cost
+/// nothing.
+#[inline]
+fn unique() -> u64 {
+    const BLOCK: u64 = 1 << 16;
+    static BLOCKS: AtomicU64 = AtomicU64::new(BLOCK);
+    thread_local! {
+        static NEXT: Cell<u64> = const { Cell::new(0) };
+    }
+    NEXT.with(|next| {
+        let number = match next.get() {
+            end if end % BLOCK == 0 => BLOCKS.fetch_add(BLOCK, Ordering::Relaxed),
+            number => number,
+        };
+        next.set(number + 1);
+        number
+    })
+}
 
 /// What a thread knows of one variable.
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -107,6 +124,12 @@ impl Session {
         self.list.nodes().get(index).filter(|node| node.epoch == epoch).map(|node| (index as u32, node))
     }
 
+    /// The place of the first result of the op that comes next.
+    #[inline]
+    fn next_place(&self) -> Place {
+        Place::node(self.epoch, self.list.len() as u32)
+    }
+
     /// Adds an op whose operands are on the list, and returns the place of its first result.
     #[inline]
     fn push(&mut self, mask: u64, op: OpRef, counts: (usize, usize)) -> Place {
@@ -114,7 +137,7 @@ impl Session {
     }
 
     fn next_epoch(&mut self) {
-        self.epoch = EPOCH.fetch_add(1, Ordering::Relaxed);
+        self.epoch = unique();
     }
 
     /// Whether the tape of `bit` is the only one that lives.
@@ -173,7 +196,7 @@ pub(crate) fn record(
             }
             mask = TRACE;
         }
-        session.list.operands(mask, facts.saves, inputs, outputs);
+        session.list.operands(session.epoch, mask, facts.saves, inputs, outputs);
         session.push(mask, op, (inputs.len(), outputs.len()))
     })
 }
@@ -192,8 +215,8 @@ fn watch_as(op: OpRef, bit: u64, tensor: &Tensor) -> Tensor {
         let before = session.list.wanted(tensor.place);
         let place = if before != 0 { tensor.place } else { Place::CONSTANT };
         let constant = recording() & TRACE != 0 && before & TRACE == 0;
-        session.list.operand(place, Value::new(&tensor.array, constant));
-        session.list.operand(Place::CONSTANT, Value::new(&tensor.array, false));
+        session.list.operand(Operand::new(&tensor.array, place, constant));
+        session.list.operand(Operand::new(&tensor.array, session.next_place(), false));
         let mask = (before | TRACE) & recording() | bit;
         let place = session.push(mask, op, (1, 1));
         Tensor::placed(tensor.array.clone(), place)
@@ -307,12 +330,10 @@ impl Drop for VariableId {
     }
 }
 
-static VERSION: AtomicU64 = AtomicU64::new(1);
-
 /// A number for a new value of a variable; never given twice, so that a value is known by its version alone.
 #[inline]
 pub fn next_version() -> u64 {
-    VERSION.fetch_add(1, Ordering::Relaxed)
+    unique()
 }
 
 /// The value of a variable as a tensor, recorded where a tape wants it: `value` is what the variable holds at
@@ -351,7 +372,7 @@ pub fn read_variable(
             }
             session.earlier.push((id as u32, entry.epoch, entry.index));
         }
-        session.list.operand(Place::CONSTANT, Value::new(&value, false));
+        session.list.operand(Operand::new(&value, session.next_place(), false));
         let place = session.push(mask, OpRef::Shared(op()), (0, 1));
         if let Some((epoch, index)) = place.as_node() {
             session.variables[id] = VariableEntry { epoch, index, version, watched: entry.watched };

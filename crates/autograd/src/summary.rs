@@ -56,18 +56,14 @@ impl Summary {
             let wanted = |index: &usize| session.list.nodes()[*index].mask & bit != 0;
             for index in (0..session.list.len()).filter(wanted) {
                 let Some(recorded) = session.list.recorded(index) else { continue };
-                let saved = recorded.inputs.iter().chain(recorded.outputs).filter_map(|o| o.value.array());
-                let new = saved.map(|array| array.memory()).filter(|memory| seen.insert(*memory));
+                let saved = recorded.inputs.iter().chain(recorded.outputs).filter_map(|o| o.tensor());
+                let new = saved.map(|tensor| tensor.array.memory()).filter(|memory| seen.insert(*memory));
                 rows.push(Row {
                     index: index as u32,
                     op: recorded.op.name(),
                     kept: new.map(|(_, bytes)| bytes).sum(),
-                    inputs: recorded.inputs.iter().map(|i| session.node(i.place).map(|(i, _)| i)).collect(),
-                    results: recorded
-                        .outputs
-                        .iter()
-                        .map(|o| (o.value.shape().clone(), o.value.dtype()))
-                        .collect(),
+                    inputs: recorded.inputs.iter().map(|i| session.node(i.place()).map(|(i, _)| i)).collect(),
+                    results: recorded.outputs.iter().map(|o| (o.shape().clone(), o.dtype())).collect(),
                 });
             }
             Summary { rows }

@@ -1,5 +1,5 @@
 //! Traces: what a closure computes, recorded once to be replayed many times.
-use crate::list::{List, Value};
+use crate::list::List;
 use crate::numerics::{self, CheckNumerics, NonFinite};
 use crate::op::OpRef;
 use crate::session::{self, TRACE};
@@ -118,9 +118,9 @@ impl Plan {
                 .inputs
                 .iter()
                 .map(|input| {
-                    match (input.place.as_node().and_then(|(_, i)| inside(i as usize)), &input.value) {
+                    match (input.place().as_node().and_then(|(_, i)| inside(i as usize)), input.tensor()) {
                         (Some(at), _) => Ok(Operand::Slot(slot_of[&at])),
-                        (_, Value::Saved(array)) => Ok(Operand::Constant(array.clone())),
+                        (_, Some(tensor)) => Ok(Operand::Constant(tensor.array.clone())),
                         _ => Err(from_outside(recorded.op.name())),
                     }
                 })
@@ -260,7 +260,7 @@ fn needed(list: &List, start: usize, places: &[Option<usize>]) -> Vec<bool> {
         }
         if needed[i] {
             for input in recorded.inputs {
-                if let Some((_, index)) = input.place.as_node()
+                if let Some((_, index)) = input.place().as_node()
                     && let Some(flag) = (index as usize).checked_sub(start).and_then(|at| needed.get_mut(at))
                 {
                     *flag = true;

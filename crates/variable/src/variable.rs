@@ -5,9 +5,11 @@ use slalom_autograd::{
     AsTensor, Gradients, Op, Outputs, Saves, Source, SourceKey, Tensor, Trace, VariableId, Vjp,
     assign_variable, defer, forget_variable, next_version, notes_assignments, operators, read_variable,
 };
+use spin::mutex::{SpinMutex, SpinMutexGuard};
+use spin::relax::Yield;
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// A shared, named, mutable tensor of fixed shape and element type: what an optimizer trains (`tf.Variable`).
 ///
@@ -33,7 +35,10 @@ struct Inner {
     dtype: DType,
     trainable: bool,
     constraint: Option<Arc<dyn Constraint>>,
-    state: Mutex<State>,
+    /// Locked for a few instructions at a time, less than a mutex of the system would take.
+    state: SpinMutex<State, Yield>,
+    /// Where threads wait for the value to come back.
+    gate: Mutex<()>,
     /// Signalled when an update puts the value back.
     returned: Condvar,
 }
@@ -42,29 +47,55 @@ struct State {
     /// `None` while an update works on the buffer.
     value: Option<Array>,
     version: u64,
-    /// Threads that wait for the value to come back.
-    waiting: usize,
+    /// Whether a thread waits for the value to come back.
+    waiting: bool,
 }
 
-impl Inner {
-    #[inline]
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+type Guard<'a> = SpinMutexGuard<'a, State, Yield>;
 
+impl Inner {
     /// The state with the value in it. Waits for an update to finish: updates never depend on another thread's
     /// progress, so this ends.
     #[inline]
-    fn settled(&self) -> MutexGuard<'_, State> {
-        let mut state = self.lock();
-        while state.value.is_none() {
-            state.waiting += 1;
-            state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.waiting -= 1;
+    fn settled(&self) -> Guard<'_> {
+        let state = self.state.lock();
+        if state.value.is_some() {
+            return state;
         }
-        state
+        drop(state);
+        self.wait()
     }
 
+    #[cold]
+    fn wait(&self) -> Guard<'_> {
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let mut state = self.state.lock();
+            if state.value.is_some() {
+                return state;
+            }
+            state.waiting = true;
+            drop(state);
+            gate = self.returned.wait(gate).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Puts a value in; gives the one that was there.
+    #[inline]
+    fn put(&self, mut state: Guard<'_>, value: Array) -> Option<Array> {
+        let old = state.value.replace(value);
+        state.version = next_version();
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        if waiting {
+            // A thread that is about to wait has the gate.
+            drop(self.gate.lock());
+            self.returned.notify_all();
+        }
+        old
+    }
+
+    #[inline]
     fn read(&self) -> (Array, u64) {
         let state = self.settled();
         (state.value.clone().expect("settled"), state.version)
@@ -82,7 +113,8 @@ impl Variable {
             dtype: value.dtype(),
             trainable: true,
             constraint: None,
-            state: Mutex::new(State { value: Some(value), version: next_version(), waiting: 0 }),
+            state: SpinMutex::new(State { value: Some(value), version: next_version(), waiting: false }),
+            gate: Mutex::new(()),
             returned: Condvar::new(),
         }))
     }
@@ -264,11 +296,7 @@ impl Variable {
     }
 
     fn store(&self, value: Array) {
-        let mut state = self.0.settled();
-        let old = state.value.replace(value);
-        state.version = next_version();
-        drop(state);
-        drop(old);
+        drop(self.0.put(self.0.settled(), value));
     }
 
     /// Takes the value out to change it. Readers on other threads wait until the guard is dropped, so nothing that
@@ -280,20 +308,32 @@ impl Variable {
     /// While this thread records a trace, as [`array`](Variable::array) does.
     #[inline]
     #[track_caller]
-    pub fn update(&self) -> Update {
+    pub fn update(&self) -> Update<'_> {
         self.refuse_in_trace();
         let value = self.0.settled().value.take();
-        Update { variable: self.clone(), value }
+        Update { variable: &self.0, value }
+    }
+
+    /// As [`update`](Variable::update), if nobody else is changing the value: does not wait.
+    ///
+    /// # Panics
+    /// As there.
+    #[inline]
+    #[track_caller]
+    pub fn try_update(&self) -> Option<Update<'_>> {
+        self.refuse_in_trace();
+        let value = self.0.state.lock().value.take()?;
+        Some(Update { variable: &self.0, value: Some(value) })
     }
 }
 
 /// The value of a variable, taken out to be changed; dropping it puts the value back.
-pub struct Update {
-    variable: Variable,
+pub struct Update<'a> {
+    variable: &'a Inner,
     value: Option<Array>,
 }
 
-impl Update {
+impl Update<'_> {
     /// The value, to change in place or to replace by one of the same shape and element type. Optimizers refuse a variable that
     /// holds anything else.
     #[inline]
@@ -302,15 +342,11 @@ impl Update {
     }
 }
 
-impl Drop for Update {
+impl Drop for Update<'_> {
     #[inline]
     fn drop(&mut self) {
-        let inner = &*self.variable.0;
-        let mut state = inner.lock();
-        state.value = self.value.take();
-        state.version = next_version();
-        if state.waiting > 0 {
-            inner.returned.notify_all();
+        if let Some(value) = self.value.take() {
+            self.variable.put(self.variable.state.lock(), value);
         }
     }
 }

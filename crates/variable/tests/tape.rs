@@ -150,6 +150,21 @@ fn a_million_ops_on_a_small_stack() {
 }
 
 #[test]
+fn a_value_that_is_out_is_waited_for_or_not() {
+    let v = Variable::new(1.0f32);
+    let mut update = v.update();
+    assert!(v.try_update().is_none());
+    let reader = {
+        let v = v.clone();
+        std::thread::spawn(move || v.array().item().unwrap())
+    };
+    *update.array() = slalom_array::Array::scalar(2.0f32);
+    drop(update);
+    assert_eq!(reader.join().unwrap(), 2.0);
+    assert_eq!(v.try_update().expect("nobody has it").array().item().unwrap(), 2.0);
+}
+
+#[test]
 fn readers_see_whole_values() {
     let v = Variable::new(slalom_array::Array::zeros([100_000], DType::F32).unwrap());
     let handle = v.clone();

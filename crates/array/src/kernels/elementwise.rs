@@ -108,8 +108,17 @@ unsafe fn drive<const N: usize>(
     inputs: &[&Array; N],
     call: &Call,
 ) -> Result<Array> {
-    let shape = inputs[0].shape();
     let mut from = [ptr::null(); N];
+    if from.iter_mut().zip(inputs).all(|(from, input)| {
+        *from = input.scalar_bytes(dtype);
+        !from.is_null()
+    }) {
+        let out = Array::uninit_scalar(result)?;
+        // SAFETY: one element everywhere, and the output is ours.
+        unsafe { call.run(&from, out.as_bytes().cast_mut(), 1) };
+        return Ok(out);
+    }
+    let shape = inputs[0].shape();
     for (k, (from, input)) in from.iter_mut().zip(inputs).enumerate() {
         if input.dtype() != dtype || !input.is_contiguous() || (k > 0 && input.shape() != shape) {
             // SAFETY: the caller's promise.
@@ -230,6 +239,12 @@ pub fn map_assign<T: Element, K: Map<T, T, 2>>(
 /// [`map_assign`] for all kernels. The call has the input alone in `from`, and changes what is in `to`.
 fn assign<T: Element>(op: &'static str, target: &mut Array, input: &Array, call: &Call) -> Result<()> {
     input.expect_dtype(op, T::DTYPE)?;
+    let (from, to) = (input.scalar_bytes(T::DTYPE), target.scalar_bytes(T::DTYPE));
+    if !from.is_null() && !to.is_null() && target.is_unshared() {
+        // SAFETY: one element in both, and the target's is its own.
+        unsafe { call.run(&[from], to.cast_mut(), 1) };
+        return Ok(());
+    }
     if input.shape() == target.shape()
         && let Some(from) = input.as_slice::<T>()
         && from.len() <= BLOCK

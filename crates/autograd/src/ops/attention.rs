@@ -27,13 +27,14 @@ impl Op for DotProductAttention {
         1
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let results = [cx.output_of(0), cx.output_of(1), cx.grad()?];
-        let inputs: SmallVec<[Tensor; 8]> = (0..cx.inputs()).map(|i| cx.input(i)).collect();
-        let (operands, mask) = inputs.split_at(3);
-        let all: SmallVec<[&Tensor; 8]> = operands.iter().chain(&results).chain(mask).collect();
+        let g = cx.grad()?;
+        let mask = (3..cx.inputs()).map(|i| cx.input(i));
+        let mut all: SmallVec<[&Tensor; 8]> = (0..3).map(|i| cx.input(i)).collect();
+        all.extend([cx.output_of(0), cx.output_of(1), &g]);
+        all.extend(mask.clone());
         let gradients = apply_many(DotProductAttentionGradient(self.0), &all)?;
         let mut gradients: Gradients = gradients.into_iter().map(|gradient| Some(gradient.into())).collect();
-        gradients.extend(mask.iter().map(|_| None));
+        gradients.extend(mask.map(|_| None));
         Ok(gradients)
     }
 }
@@ -61,7 +62,7 @@ impl Op for DotProductAttentionGradient {
         let upstream = [cx.grad_of(0)?, cx.grad_of(1)?, cx.grad_of(2)?];
         // The results are functions of the operands, and have their part in their gradients.
         let mut gradients = second_order(&operands, &[cx.input(5)], &upstream, |x| {
-            Ok(vec![composed(&x[0], &x[1], &x[2], mask.as_ref(), self.0)?.0])
+            Ok(vec![composed(&x[0], &x[1], &x[2], mask, self.0)?.0])
         })?;
         let by_g = gradients.pop().expect("a gradient for g");
         gradients.extend([None, None, by_g]);

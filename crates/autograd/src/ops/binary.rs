@@ -172,8 +172,8 @@ impl Binary for Multiply {
         a.wrapping_mul(b)
     }
     fn vjp(self, cx: &Vjp<'_>, g: &Tensor) -> Result<Pair> {
-        let by_a = needed(cx, 0, || binary(Multiply, g, &cx.input(1)))?;
-        Ok([by_a, needed(cx, 1, || binary(Multiply, g, &cx.input(0)))?])
+        let by_a = needed(cx, 0, || binary(Multiply, g, cx.input(1)))?;
+        Ok([by_a, needed(cx, 1, || binary(Multiply, g, cx.input(0)))?])
     }
 }
 
@@ -190,9 +190,9 @@ impl Binary for Divide {
     }
     fn vjp(self, cx: &Vjp<'_>, g: &Tensor) -> Result<Pair> {
         let b = cx.input(1);
-        let by_a = needed(cx, 0, || binary(Divide, g, &b))?;
+        let by_a = needed(cx, 0, || binary(Divide, g, b))?;
         let by_b = || {
-            let quotient = binary(Divide, &binary(Divide, &-&cx.input(0), &b)?, &b)?;
+            let quotient = binary(Divide, &binary(Divide, &-cx.input(0), b)?, b)?;
             binary(Multiply, g, &quotient)
         };
         Ok([by_a, needed(cx, 1, by_b)?])

@@ -75,13 +75,13 @@ fn partial_vjp(
     let (g, a, b, upstream) = (cx.input(0), cx.input(1), cx.input(2), cx.grad()?);
     let which = if b_side { [Second::Ab, Second::Bb] } else { [Second::Aa, Second::Ab] };
     let mut gradients: Gradients = smallvec![match cx.needs(0) {
-        true => Some(sum_to(partial([&upstream, &a, &b])?, g.shape())?.into()),
+        true => Some(sum_to(partial([&upstream, a, b])?, g.shape())?.into()),
         false => None,
     }];
     for (i, which) in which.into_iter().enumerate() {
-        let second = if cx.needs(i + 1) { second(which, &a, &b)? } else { None };
+        let second = if cx.needs(i + 1) { second(which, a, b)? } else { None };
         gradients.push(match second {
-            Some(second) => Some(sum_to(&upstream * &g * second, cx.input_shape(i + 1))?.into()),
+            Some(second) => Some(sum_to(&upstream * g * second, cx.input_shape(i + 1))?.into()),
             None => None,
         });
     }
@@ -91,8 +91,8 @@ fn partial_vjp(
 /// The gradients of a [`Binary`] op that has [`Partials`].
 fn partials<P: Partials>(function: P, cx: &Vjp<'_>, g: &Tensor) -> Result<Pair> {
     let (a, b) = (cx.input(0), cx.input(1));
-    let by_a = needed(cx, 0, || apply(Partial::<P, false>(function), [g, &a, &b]))?;
-    Ok([by_a, needed(cx, 1, || apply(Partial::<P, true>(function), [g, &a, &b]))?])
+    let by_a = needed(cx, 0, || apply(Partial::<P, false>(function), [g, a, b]))?;
+    Ok([by_a, needed(cx, 1, || apply(Partial::<P, true>(function), [g, a, b]))?])
 }
 
 /// Defines ops of two inputs: a struct, its functions, and the method of `Tensor`.

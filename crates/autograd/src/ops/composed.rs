@@ -11,12 +11,12 @@ use slalom_array::{Array, Result};
 /// plain ops record themselves on the tapes around, so are all higher derivatives. Inputs of other types than floats
 /// get no gradients.
 pub(crate) fn second_order(
-    inputs: &[Tensor],
-    grads: &[Tensor],
+    inputs: &[&Tensor],
+    grads: &[&Tensor],
     upstream: &[Tensor],
     function: impl Fn(&[Tensor]) -> Result<Vec<Tensor>>,
 ) -> Result<Gradients> {
-    let inputs: Vec<Tensor> = inputs.iter().map(placed).collect();
+    let inputs: Vec<Tensor> = inputs.iter().map(|x| placed(x)).collect();
     let (outer, inner) = (GradientTape::unwatched(), GradientTape::unwatched());
     let float = |x: &&Tensor| x.dtype().is_float();
     let watched = |x: &Tensor| if float(&x) { inner.watch(&outer.watch(x)) } else { x.clone() };

@@ -30,8 +30,8 @@ impl Op for Forward {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let (g, by_bias) = epilogue_gradients(self.activation, cx)?;
         let mut gradients: Gradients = smallvec![
-            if cx.needs(0) { Some(by_input(&self.convolution, &g, &cx.input(1))?.into()) } else { None },
-            if cx.needs(1) { Some(by_filters(&self.convolution, &cx.input(0), &g)?.into()) } else { None },
+            if cx.needs(0) { Some(by_input(&self.convolution, &g, cx.input(1))?.into()) } else { None },
+            if cx.needs(1) { Some(by_filters(&self.convolution, cx.input(0), &g)?.into()) } else { None },
         ];
         if cx.inputs() == 3 {
             gradients.push(by_bias.map(Tensor::into));
@@ -44,12 +44,12 @@ impl Op for Forward {
 fn epilogue_gradients(activation: FusedActivation, cx: &Vjp<'_>) -> Result<(Tensor, Option<Tensor>)> {
     let (g, biased) = (cx.grad()?, cx.inputs() == 3 && cx.needs(2));
     if biased && activation == FusedActivation::Relu {
-        let mut both = apply_many(BiasReluGradient, &[&g, &cx.output()])?;
+        let mut both = apply_many(BiasReluGradient, &[&g, cx.output()])?;
         return Ok((both.remove(0), both.pop()));
     }
     let g = match activation {
         FusedActivation::Linear => g,
-        other => unary::activation_gradient(other, &g, &cx.output())?,
+        other => unary::activation_gradient(other, &g, cx.output())?,
     };
     if !biased {
         return Ok((g, None));
@@ -77,7 +77,7 @@ impl Op for BiasReluGradient {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         // Both results are linear in `g`, and constant in `y` but for its kink.
         let u = cx.grad_of(0)? + cx.grad_of(1)?;
-        let by_g = unary::activation_gradient(FusedActivation::Relu, &u, &cx.input(1))?;
+        let by_g = unary::activation_gradient(FusedActivation::Relu, &u, cx.input(1))?;
         Ok(smallvec![Some(by_g.into()), None])
     }
 }
@@ -99,8 +99,8 @@ impl Op for ByInput {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let u = cx.grad()?;
         Ok(smallvec![
-            if cx.needs(0) { Some(by_result(&self.0, &u, &cx.input(1))?.into()) } else { None },
-            if cx.needs(1) { Some(by_filters(&self.0, &u, &cx.input(0))?.into()) } else { None },
+            if cx.needs(0) { Some(by_result(&self.0, &u, cx.input(1))?.into()) } else { None },
+            if cx.needs(1) { Some(by_filters(&self.0, &u, cx.input(0))?.into()) } else { None },
         ])
     }
 }
@@ -122,8 +122,8 @@ impl Op for ByFilters {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let u = cx.grad()?;
         Ok(smallvec![
-            if cx.needs(0) { Some(by_input(&self.0, &cx.input(1), &u)?.into()) } else { None },
-            if cx.needs(1) { Some(by_result(&self.0, &cx.input(0), &u)?.into()) } else { None },
+            if cx.needs(0) { Some(by_input(&self.0, cx.input(1), &u)?.into()) } else { None },
+            if cx.needs(1) { Some(by_result(&self.0, cx.input(0), &u)?.into()) } else { None },
         ])
     }
 }

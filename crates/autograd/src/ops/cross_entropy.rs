@@ -28,10 +28,10 @@ impl Op for CrossEntropy {
         let (logits, labels, softmax) = (cx.input(0), cx.input(1), cx.output_of(1));
         let by_logits = match (cx.needs(0), cx.has_grad(0), cx.has_grad(1)) {
             (false, ..) | (_, false, false) => None,
-            (_, true, false) => Some(of_loss(cx, &softmax, &labels)?),
-            (_, false, true) => Some(softmax_gradient(&softmax, &cx.grad_of(1)?)?),
+            (_, true, false) => Some(of_loss(cx, softmax, labels)?),
+            (_, false, true) => Some(softmax_gradient(softmax, &cx.grad_of(1)?)?),
             (_, true, true) => {
-                Some(of_loss(cx, &softmax, &labels)? + softmax_gradient(&softmax, &cx.grad_of(1)?)?)
+                Some(of_loss(cx, softmax, labels)? + softmax_gradient(softmax, &cx.grad_of(1)?)?)
             }
         };
         let by_labels = match cx.needs(1) && cx.has_grad(0) && labels.dtype().is_float() {
@@ -72,7 +72,7 @@ impl Op for CrossEntropyGradient {
         let by_g = match cx.needs(2) {
             true => {
                 let ones = Tensor::ones(g.shape(), g.dtype())?;
-                let slope = apply(CrossEntropyGradient, [&softmax, &labels, &ones])?;
+                let slope = apply(CrossEntropyGradient, [softmax, labels, &ones])?;
                 Some((upstream * slope).sum_axes(&[-1], false)?.into())
             }
             false => None,

@@ -29,7 +29,7 @@ impl Op for Dropout {
         Saves::Outputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        one(apply(Masked { rate: self.rate }, [&cx.grad()?, &cx.output_of(1)])?)
+        one(apply(Masked { rate: self.rate }, [&cx.grad()?, cx.output_of(1)])?)
     }
     fn has_effect(&self) -> bool {
         true
@@ -55,7 +55,7 @@ impl Op for Masked {
         Saves::Inputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        Ok(smallvec![Some(apply(*self, [&cx.grad()?, &cx.input(1)])?.into()), None])
+        Ok(smallvec![Some(apply(*self, [&cx.grad()?, cx.input(1)])?.into()), None])
     }
 }
 

@@ -29,7 +29,7 @@ impl Op for Extreme {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let (shape, axes) = (cx.input_shape(0), &self.axes);
-        let is_extreme = indicator(&cx.input(0), &spread(cx.output(), shape, axes)?)?;
+        let is_extreme = indicator(cx.input(0), &spread(cx.output().clone(), shape, axes)?)?;
         let signed: SmallVec<[isize; 6]> = axes.iter().map(|&axis| axis as isize).collect();
         let ties = is_extreme.sum_axes(&signed, self.keep_dims)?;
         one(spread(cx.grad()? / ties, shape, axes)? * is_extreme)
@@ -87,7 +87,7 @@ impl Op for Product {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         // The product of all others, without a division, so that zeros are right.
         let x = cx.input(0);
-        let others = products_before(&x)? * products_before(&x.reverse(&[-1])?)?.reverse(&[-1])?;
+        let others = products_before(x)? * products_before(&x.reverse(&[-1])?)?.reverse(&[-1])?;
         one(cx.grad()?.expand_dims(-1)? * others)
     }
 }

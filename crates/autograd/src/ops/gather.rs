@@ -154,7 +154,7 @@ impl Op for TakeAlong {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let back = AddAlong { axis: self.axis, length: cx.input_shape(0)[self.axis] };
-        Ok(smallvec![Some(apply(back, [&cx.grad()?, &cx.input(1)])?.into()), None])
+        Ok(smallvec![Some(apply(back, [&cx.grad()?, cx.input(1)])?.into()), None])
     }
 }
 
@@ -176,7 +176,7 @@ impl Op for AddAlong {
         Saves::Inputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let back = apply(TakeAlong { axis: self.axis }, [&cx.grad()?, &cx.input(1)])?;
+        let back = apply(TakeAlong { axis: self.axis }, [&cx.grad()?, cx.input(1)])?;
         Ok(smallvec![Some(back.into()), None])
     }
 }
@@ -224,7 +224,7 @@ impl Op for ReverseSequence {
         Saves::Inputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let mut gradients = one(apply(*self, [&cx.grad()?, &cx.input(1)])?)?;
+        let mut gradients = one(apply(*self, [&cx.grad()?, cx.input(1)])?)?;
         gradients.push(None);
         Ok(gradients)
     }

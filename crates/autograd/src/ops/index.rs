@@ -46,7 +46,7 @@ impl Op for Gather {
         Ok(smallvec![Some(slices.to_dense()?.transpose(&back)?.into()), None])
     }
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
-        let tangent = cx.tangent(0).map(|tangent| apply(*self, [tangent, &cx.input(1)]));
+        let tangent = cx.tangent(0).map(|tangent| apply(*self, [tangent, cx.input(1)]));
         Ok(smallvec![tangent.transpose()?])
     }
 }
@@ -70,7 +70,7 @@ impl Op for ScatterRows {
         Saves::Inputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let rows = apply(Gather { axis: 0 }, [&cx.grad()?, &cx.input(0)])?;
+        let rows = apply(Gather { axis: 0 }, [&cx.grad()?, cx.input(0)])?;
         Ok(smallvec![None, Some(rows.into())])
     }
 }

@@ -6,6 +6,7 @@ use crate::ops::unary;
 use crate::{AsTensor, Gradient, Tensor, apply};
 use slalom_array::{Array, Error, ErrorKind, FusedActivation, Result, Shape};
 use smallvec::{SmallVec, smallvec};
+use std::borrow::Cow;
 
 /// `a b`, either operand transposed in its last two axes.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +32,12 @@ impl Op for MatMul {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let (a, b, g) = (cx.input(0), cx.input(1), cx.grad()?);
         let by_a = || match (self.transpose_a, self.transpose_b) {
-            (false, tb) => product(&g, &b, false, !tb),
-            (true, tb) => product(&b, &g, tb, true),
+            (false, tb) => product(&g, b, false, !tb),
+            (true, tb) => product(b, &g, tb, true),
         };
         let by_b = || match (self.transpose_a, self.transpose_b) {
-            (ta, false) => product(&a, &g, !ta, false),
-            (ta, true) => product(&g, &a, true, ta),
+            (ta, false) => product(a, &g, !ta, false),
+            (ta, true) => product(&g, a, true, ta),
         };
         let summed = |i: usize, gradient: Result<Tensor>| -> Result<Option<Gradient>> {
             Ok(Some(sum_to(gradient?, cx.input_shape(i))?.into()))
@@ -48,8 +49,8 @@ impl Op for MatMul {
     }
 
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
-        let by_a = cx.tangent(0).map(|tangent| apply(*self, [tangent, &cx.input(1)])).transpose()?;
-        let by_b = cx.tangent(1).map(|tangent| apply(*self, [&cx.input(0), tangent])).transpose()?;
+        let by_a = cx.tangent(0).map(|tangent| apply(*self, [tangent, cx.input(1)])).transpose()?;
+        let by_b = cx.tangent(1).map(|tangent| apply(*self, [cx.input(0), tangent])).transpose()?;
         Ok(smallvec![jvp::sum(by_a, by_b)])
     }
 }
@@ -100,7 +101,7 @@ impl Op for Linear {
         let (x, w) = (cx.input(0), cx.input(1));
         let mut g = cx.grad()?;
         if self.activation != FusedActivation::Linear {
-            g = unary::activation_gradient(self.activation, &g, &cx.output())?;
+            g = unary::activation_gradient(self.activation, &g, cx.output())?;
         }
         let n = w.shape()[1];
         let count: usize = g.shape()[..g.rank() - 1].iter().product();
@@ -108,14 +109,17 @@ impl Op for Linear {
         let mut gradients = Gradients::new();
         gradients.push(match cx.needs(0) {
             true => {
-                let by_x = product(&rows, &w, false, true)?;
+                let by_x = product(&rows, w, false, true)?;
                 Some(if x.rank() == 2 { by_x } else { by_x.reshape(x.shape())? }.into())
             }
             false => None,
         });
         gradients.push(match cx.needs(1) {
             true => {
-                let flat = if x.rank() == 2 { x } else { x.reshape([rows.shape()[0], w.shape()[0]])? };
+                let flat = match x.rank() {
+                    2 => Cow::Borrowed(x),
+                    _ => Cow::Owned(x.reshape([rows.shape()[0], w.shape()[0]])?),
+                };
                 Some(product(&flat, &rows, true, false)?.into())
             }
             false => None,

@@ -28,7 +28,7 @@ impl Op for LayerNorm {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let op = LayerNormGradient { epsilon: self.epsilon };
         let (x, gamma, mean, rstd) = (cx.input(0), cx.input(1), cx.output_of(1), cx.output_of(2));
-        let gradients = apply_many(op, &[&x, &gamma, &mean, &rstd, &cx.grad()?])?;
+        let gradients = apply_many(op, &[x, gamma, mean, rstd, &cx.grad()?])?;
         Ok(gradients.into_iter().map(|gradient| Some(gradient.into())).collect())
     }
 }
@@ -70,7 +70,7 @@ fn of_gradient(
     let beta = Tensor::zeros(gamma.shape(), gamma.dtype())?;
     let upstream = [cx.grad_of(0)?, cx.grad_of(1)?, cx.grad_of(2)?];
     let function = |x: &[Tensor]| Ok(vec![normalized(&x[0], &x[1], &x[2])?]);
-    let [x, gamma, _, by_g] = second_order(&[x, gamma, beta], &[cx.input(g)], &upstream, function)?
+    let [x, gamma, _, by_g] = second_order(&[x, gamma, &beta], &[cx.input(g)], &upstream, function)?
         .into_iter()
         .collect::<Vec<_>>()
         .try_into()
@@ -97,7 +97,7 @@ impl Op for BatchNorm {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let op = BatchNormGradient { epsilon: self.epsilon };
         let (x, gamma, mean, variance) = (cx.input(0), cx.input(1), cx.output_of(1), cx.output_of(2));
-        let gradients = apply_many(op, &[&x, &gamma, &mean, &variance, &cx.grad()?])?;
+        let gradients = apply_many(op, &[x, gamma, mean, variance, &cx.grad()?])?;
         let [mut by_x, by_gamma, by_beta] =
             gradients.into_iter().collect::<Vec<_>>().try_into().expect("three gradients");
         let count = (x.len() / mean.len().max(1)) as f64;

@@ -73,7 +73,7 @@ impl Op for MaxPool {
         Saves::Inputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        one(apply(MaxPoolGradient(self.0), [&cx.input(0), &cx.grad()?])?)
+        one(apply(MaxPoolGradient(self.0), [cx.input(0), &cx.grad()?])?)
     }
 }
 
@@ -93,7 +93,7 @@ impl Op for MaxPoolGradient {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         // The places do not move with `x`.
-        let by_g = apply(MaxPoolPick(self.0), [&cx.input(0), &cx.grad()?])?;
+        let by_g = apply(MaxPoolPick(self.0), [cx.input(0), &cx.grad()?])?;
         Ok(smallvec![None, Some(by_g.into())])
     }
 }
@@ -113,7 +113,7 @@ impl Op for MaxPoolPick {
         Saves::Inputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let by_u = apply(MaxPoolGradient(self.0), [&cx.input(0), &cx.grad()?])?;
+        let by_u = apply(MaxPoolGradient(self.0), [cx.input(0), &cx.grad()?])?;
         Ok(smallvec![None, Some(by_u.into())])
     }
 }

@@ -20,8 +20,7 @@ impl Op for Lstm {
         Saves::Both
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let saved = [cx.output_of(0), cx.output_of(1), cx.output_of(2)];
-        gradients(LstmGradient, cx, &saved, &[cx.grad_of(0)?, cx.grad_of(1)?])
+        gradients(LstmGradient, cx, 3, &[cx.grad_of(0)?, cx.grad_of(1)?])
     }
 }
 
@@ -77,7 +76,7 @@ impl Op for Gru {
         Saves::Both
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        gradients(GruGradient, cx, &[cx.output_of(0), cx.output_of(1)], &[cx.grad()?])
+        gradients(GruGradient, cx, 2, &[cx.grad()?])
     }
 }
 
@@ -113,10 +112,11 @@ impl Op for GruGradient {
     }
 }
 
-/// Applies the gradient `op` to the inputs of the op, what it saved and the gradients of its results.
-fn gradients<O: Op>(op: O, cx: &Vjp<'_>, saved: &[Tensor], grads: &[Tensor]) -> Result<Gradients> {
-    let inputs: SmallVec<[Tensor; 4]> = (0..cx.inputs()).map(|i| cx.input(i)).collect();
-    let all: SmallVec<[&Tensor; 9]> = inputs.iter().chain(saved).chain(grads).collect();
+/// Applies the gradient `op` to the inputs of the op, its first results, so many, and the gradients of its results.
+fn gradients<O: Op>(op: O, cx: &Vjp<'_>, saved: usize, grads: &[Tensor]) -> Result<Gradients> {
+    let saved = (0..saved).map(|i| cx.output_of(i));
+    let all: SmallVec<[&Tensor; 9]> =
+        (0..cx.inputs()).map(|i| cx.input(i)).chain(saved).chain(grads).collect();
     Ok(apply_many(op, &all)?.into_iter().map(|gradient| Some(gradient.into())).collect())
 }
 

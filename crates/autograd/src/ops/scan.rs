@@ -35,7 +35,7 @@ impl Op for Cumulative {
             Scan::Sum => apply(back, [&g])?,
             // As in TensorFlow: right unless an element is 0.
             Scan::Prod => apply(back, [&(cx.output() * g)])?.divide_no_nan(cx.input(0))?,
-            Scan::LogSumExp => self.logsumexp_vjp(&cx.input(0), &cx.output(), &g)?,
+            Scan::LogSumExp => self.logsumexp_vjp(cx.input(0), cx.output(), &g)?,
         })
     }
 }
@@ -86,11 +86,11 @@ impl Op for LinearScan {
         Saves::Both
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let factors = self.moved(&cx.input(1), self.reverse)?;
+        let factors = self.moved(cx.input(1), self.reverse)?;
         let back = LinearScan { reverse: !self.reverse, ..*self };
         let by_terms = apply(back, [&cx.grad()?, &factors])?;
         let by_factors = match cx.needs(1) {
-            true => Some((&by_terms * self.moved(&cx.output(), !self.reverse)?).into()),
+            true => Some((&by_terms * self.moved(cx.output(), !self.reverse)?).into()),
             false => None,
         };
         Ok(smallvec![Some(by_terms.into()), by_factors])

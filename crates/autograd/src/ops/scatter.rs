@@ -35,20 +35,20 @@ impl Op for ScatterInto {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let (indices, g) = (cx.input(1), cx.grad()?);
         let [by_target, by_rows] = match self.how {
-            Scatter::Add | Scatter::Mul => [g.clone(), g.gather(&indices, 0)?],
-            Scatter::Sub => [g.clone(), -g.gather(&indices, 0)?],
+            Scatter::Add | Scatter::Mul => [g.clone(), g.gather(indices, 0)?],
+            Scatter::Sub => [g.clone(), -g.gather(indices, 0)?],
             Scatter::Update => {
                 let zeros = Tensor::zeros(cx.input_shape(2), g.dtype())?;
-                [apply(*self, [&g, &indices, &zeros])?, g.gather(&indices, 0)?]
+                [apply(*self, [&g, indices, &zeros])?, g.gather(indices, 0)?]
             }
             Scatter::Min | Scatter::Max => {
                 // All that are equal to the result share its gradient.
                 let (rows, result) = (cx.input(2), cx.output());
-                let kept = indicator(&cx.input(0), &result)?;
-                let placed = indicator(&rows, &result.gather(&indices, 0)?)?;
-                let ties = &kept + scatter_rows(&indices, &placed, result.shape())?;
+                let kept = indicator(cx.input(0), result)?;
+                let placed = indicator(rows, &result.gather(indices, 0)?)?;
+                let ties = &kept + scatter_rows(indices, &placed, result.shape())?;
                 let share = g / ties;
-                [&share * kept, share.gather(&indices, 0)? * placed]
+                [&share * kept, share.gather(indices, 0)? * placed]
             }
         };
         Ok(smallvec![Some(by_target.into()), None, Some(by_rows.into())])

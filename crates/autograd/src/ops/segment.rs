@@ -57,13 +57,13 @@ impl Op for Segment {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let (numbers, g) = (cx.input(1), cx.grad()?);
         let gradient = match self.how {
-            Scatter::Add => of_segments(&g, &numbers)?,
-            Scatter::Mul => self.product_vjp(&cx.input(0), &numbers, &cx.output(), &g)?,
+            Scatter::Add => of_segments(&g, numbers)?,
+            Scatter::Mul => self.product_vjp(cx.input(0), numbers, cx.output(), &g)?,
             _ => {
                 // All that are equal to the result share its gradient.
-                let chosen = indicator(&cx.input(0), &of_segments(&cx.output(), &numbers)?)?;
-                let ties = apply(Segment { how: Scatter::Add, ..*self }, [&chosen, &numbers])?;
-                of_segments(&g.divide_no_nan(ties)?, &numbers)? * chosen
+                let chosen = indicator(cx.input(0), &of_segments(cx.output(), numbers)?)?;
+                let ties = apply(Segment { how: Scatter::Add, ..*self }, [&chosen, numbers])?;
+                of_segments(&g.divide_no_nan(ties)?, numbers)? * chosen
             }
         };
         Ok(smallvec![Some(gradient.into()), None])
@@ -171,7 +171,7 @@ impl Op for OfSegments {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let back = Segment { how: Scatter::Add, segments: Segments::Unsorted(cx.input_shape(0)[0]) };
-        Ok(smallvec![Some(apply(back, [&cx.grad()?, &cx.input(1)])?.into()), None])
+        Ok(smallvec![Some(apply(back, [&cx.grad()?, cx.input(1)])?.into()), None])
     }
 }
 

@@ -38,7 +38,7 @@ impl Op for Where {
         let mut gradients: Gradients = smallvec![None];
         for (i, keep) in [(1, true), (2, false)] {
             gradients.push(match cx.needs(i) {
-                true => Some(sum_to(apply(Mask { keep }, [&condition, &g])?, cx.input_shape(i))?.into()),
+                true => Some(sum_to(apply(Mask { keep }, [condition, &g])?, cx.input_shape(i))?.into()),
                 false => None,
             });
         }
@@ -73,7 +73,7 @@ impl Op for Mask {
         Saves::Inputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let gradient = apply(*self, [&cx.input(0), &cx.grad()?])?;
+        let gradient = apply(*self, [cx.input(0), &cx.grad()?])?;
         Ok(smallvec![None, Some(sum_to(gradient, cx.input_shape(1))?.into())])
     }
 }

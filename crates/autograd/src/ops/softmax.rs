@@ -23,11 +23,11 @@ impl Op for Softmax {
         Saves::Outputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        one(softmax_gradient(&cx.output(), &cx.grad()?)?)
+        one(softmax_gradient(cx.output(), &cx.grad()?)?)
     }
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
         // The Jacobian is symmetric.
-        let tangent = cx.tangent(0).map(|tangent| softmax_gradient(&cx.output(), tangent));
+        let tangent = cx.tangent(0).map(|tangent| softmax_gradient(cx.output(), tangent));
         Ok(smallvec![tangent.transpose()?])
     }
 }
@@ -50,12 +50,12 @@ impl Op for SoftmaxGradient {
         let (y, g, upstream) = (cx.input(0), cx.input(1), cx.grad()?);
         let by_y = match cx.needs(0) {
             true => {
-                let centred = &g - (&g * &y).sum_axes(&[-1], true)?;
-                Some((&upstream * centred - &g * (&upstream * &y).sum_axes(&[-1], true)?).into())
+                let centred = g - (g * y).sum_axes(&[-1], true)?;
+                Some((&upstream * centred - g * (&upstream * y).sum_axes(&[-1], true)?).into())
             }
             false => None,
         };
-        let by_g = if cx.needs(1) { Some(softmax_gradient(&y, &upstream)?.into()) } else { None };
+        let by_g = if cx.needs(1) { Some(softmax_gradient(y, &upstream)?.into()) } else { None };
         Ok(smallvec![by_y, by_g])
     }
 }
@@ -79,7 +79,7 @@ impl Op for LogSoftmax {
         Saves::Outputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        one(apply(LogSoftmaxGradient, [&cx.output(), &cx.grad()?])?)
+        one(apply(LogSoftmaxGradient, [cx.output(), &cx.grad()?])?)
     }
 }
 

@@ -46,7 +46,7 @@ impl Op for MeanSquaredError {
             let gradient = apply(ScaledDifference { factor }, [x, y, &g])?;
             Ok(Some(sum_to(gradient, cx.input_shape(i))?.into()))
         };
-        Ok(smallvec![side(0, &a, &b)?, side(1, &b, &a)?])
+        Ok(smallvec![side(0, a, b)?, side(1, b, a)?])
     }
 }
 

@@ -40,10 +40,10 @@ impl Op for TriangularSolve {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let back = TriangularSolve { adjoint: !self.adjoint, ..*self };
-        let by_b = apply(back, [&cx.input(0), &cx.grad()?])?;
+        let by_b = apply(back, [cx.input(0), &cx.grad()?])?;
         let by_a = match cx.needs(0) {
             true => {
-                let whole = by_matrix(&by_b, &cx.output(), self.adjoint)?;
+                let whole = by_matrix(&by_b, cx.output(), self.adjoint)?;
                 let (lower, upper) = if self.lower { (None, Some(0)) } else { (Some(0), None) };
                 Some(sum_to(whole.band_part(lower, upper)?, cx.input_shape(0))?.into())
             }

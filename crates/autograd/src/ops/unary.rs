@@ -114,7 +114,7 @@ fn backward(cx: &Vjp<'_>, of: Of, scaled: &Scaled<'_>) -> Result<Gradients> {
         Of::Input => cx.input(0),
         Of::Output => cx.output(),
     };
-    one(scaled(&*cx.upstream()?, &s)?)
+    one(scaled(&*cx.upstream()?, s)?)
 }
 
 /// The tangent of all elementwise functions.
@@ -124,7 +124,7 @@ fn tangents(cx: &Jvp<'_>, of: Of, scaled: &Scaled<'_>) -> Result<Tangents> {
         Of::Input => cx.input(0),
         Of::Output => cx.output(),
     };
-    Ok(smallvec![Some(scaled(tangent, &s)?)])
+    Ok(smallvec![Some(scaled(tangent, s)?)])
 }
 
 impl<U: Unary> Op for Derivative<U> {
@@ -153,11 +153,11 @@ fn derivative_vjp(
 ) -> Result<Gradients> {
     let (g, s, upstream) = (cx.input(0), cx.input(1), cx.grad()?);
     let by_g = match cx.needs(0) {
-        true => Some(derivative(&upstream, &s)?.into()),
+        true => Some(derivative(&upstream, s)?.into()),
         false => None,
     };
     let by_s = match cx.needs(1) {
-        true => Some((upstream * g * d2(&s)?).into()),
+        true => Some((upstream * g * d2(s)?).into()),
         false => None,
     };
     Ok(smallvec![by_g, by_s])

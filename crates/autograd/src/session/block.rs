@@ -66,7 +66,7 @@ impl Block {
         nodes
             .filter(move |&index| session.list.nodes()[index].mask & tapes != 0)
             .filter_map(|index| session.list.recorded(index))
-            .flat_map(|recorded| recorded.inputs.iter().map(|input| input.place))
+            .flat_map(|recorded| recorded.inputs.iter().map(|input| input.place()))
     }
 
     /// What the block's ops, and `result`, take from outside of it, each place once, in order of first use: variables
@@ -124,13 +124,13 @@ impl Block {
                 let Some(Recorded { op, outputs, .. }) = session.list.recorded(index as usize) else {
                     continue;
                 };
-                kept.push((before, node.mask, op.clone(), outputs[0].value.clone()));
+                kept.push((before, node.mask, op.clone(), outputs[0].clone()));
             }
             freed.extend((start..end).filter_map(|index| session.list.free(index as usize)));
             session.list.truncate(start as usize);
             session.next_epoch();
             for (before, mask, op, value) in kept {
-                session.list.operand(Place::CONSTANT, value);
+                session.list.operand(value.placed(session.next_place()));
                 let after = session.push(mask, op, (0, 1));
                 session.move_variable(before, after);
                 for read in reads.iter_mut().filter(|read| read.value.place == before) {

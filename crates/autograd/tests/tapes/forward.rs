@@ -23,7 +23,7 @@ impl Op for Cube {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let x = cx.input(0);
-        Ok([Some((3.0 * cx.grad()? * &x * &x).into())].into_iter().collect())
+        Ok([Some((3.0 * cx.grad()? * x * x).into())].into_iter().collect())
     }
 }
 

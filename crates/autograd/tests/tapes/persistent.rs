@@ -52,6 +52,10 @@ fn intermediate_tensors_are_sources() -> Result<()> {
     // What a target is computed from does not depend on the target.
     assert!(tape.gradient(&m, &z)?.is_none());
     assert_eq!(values(tape.gradient(&m, &m)?), Some(vec![1.0, 1.0]));
+    // A source may be listed more than once.
+    for gradient in tape.gradient(&m, [&x, &x])? {
+        assert_eq!(values(gradient), Some(vec![2.0, 4.0]));
+    }
     Ok(())
 }
 

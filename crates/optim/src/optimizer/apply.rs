@@ -235,10 +235,10 @@ impl Optimizer {
         let wants_dense = self.rule.wants_dense();
         targets.reserve(gradients.len());
         let clips = clips.into_iter().chain(std::iter::repeat(Clip::NONE));
-        for (i, ((gradient, variable), clip)) in gradients.iter().zip(clips).enumerate() {
-            let gradient = check::check(gradient, variable)?;
-            let (entry, round) = self.slots.find(i, variable);
-            let group = self.stages.groups.set_of(variable);
+        for (i, ((gradient, variable), clip)) in gradients.into_iter().zip(clips).enumerate() {
+            let gradient = check::check(gradient, &variable)?;
+            let (entry, round) = self.slots.find(i, &variable);
+            let group = self.stages.groups.set_of(&variable);
             let update = Update { gradient, clip };
             let update = if wants_dense { update.into_dense(variable.shape())? } else { update };
             targets.push(Target { entry, round, group, update });

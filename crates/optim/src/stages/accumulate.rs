@@ -56,7 +56,7 @@ impl Accumulation {
         }
         sums.resize(slots.all().len(), None);
         for ((gradient, variable), &entry) in gradients.iter().zip(entries) {
-            check::check(gradient, variable)?;
+            check::check(gradient.clone(), variable)?;
             let old = match sums[entry].take() {
                 Some(sum) => sum,
                 None => self.sum(&slots.all()[entry]),

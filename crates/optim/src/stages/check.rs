@@ -11,7 +11,7 @@ const OP: &str = "apply_gradients";
 /// # Errors
 /// [`ErrorKind::Shape`] or [`ErrorKind::DType`], if it does not; [`ErrorKind::Index`], if it is sparse and a row does not
 /// exist; [`ErrorKind::State`], if it is sparse and the variable has a constraint. All name the variable.
-pub(crate) fn check(gradient: &Gradient, variable: &Variable) -> Result<Checked> {
+pub(crate) fn check(gradient: Gradient, variable: &Variable) -> Result<Checked> {
     fits(gradient, variable).map_err(|error| of(error, variable))
 }
 
@@ -48,7 +48,7 @@ fn of(error: Error, variable: &Variable) -> Error {
     error.context(format_args!("variable {:?}", variable.name()))
 }
 
-fn fits(gradient: &Gradient, variable: &Variable) -> Result<Checked> {
+fn fits(gradient: Gradient, variable: &Variable) -> Result<Checked> {
     if !variable.dtype().is_float() {
         return Err(Error::new(ErrorKind::DType, OP, "a variable of floats", variable.dtype()));
     }
@@ -62,8 +62,9 @@ fn fits(gradient: &Gradient, variable: &Variable) -> Result<Checked> {
     }
     match gradient {
         Gradient::Dense(tensor) => {
-            let array = tensor.array()?;
-            Ok(Checked::Dense(if array.is_contiguous() { array.clone() } else { array.copy()? }))
+            tensor.array()?;
+            let array = Array::from(tensor);
+            Ok(Checked::Dense(if array.is_contiguous() { array } else { array.copy()? }))
         }
         Gradient::Sparse(_) if variable.constraint().is_some_and(|constraint| !constraint.is_row_wise()) => {
             let expected = "a dense gradient, as the variable has a constraint";

@@ -9,19 +9,19 @@ use slalom_variable::{Update, Variable};
 use smallvec::SmallVec;
 use std::sync::{Mutex, PoisonError};
 
-/// Held while a step takes values out. A step that has taken all of its values needs nothing more to finish, so only
+/// Held while a step waits for values. A step that has taken all of its values needs nothing more to finish, so only
 /// steps that are still taking could wait for each other; there is one of those at a time.
 static TAKING: Mutex<()> = Mutex::new(());
 
 /// The values of a step, taken out of their variables. They are put back when this is dropped.
-pub(crate) struct Taken {
+pub(crate) struct Taken<'a> {
     /// For each target the variable's value, then those of its slots and the average.
-    values: SmallVec<[Update; 4]>,
+    values: SmallVec<[Update<'a>; 4]>,
     /// The number of steps.
-    count: Update,
+    count: Update<'a>,
 }
 
-impl Taken {
+impl<'a> Taken<'a> {
     /// Takes the values out, ready to be changed in place.
     ///
     /// # Errors
@@ -29,24 +29,32 @@ impl Taken {
     /// [`Shape`](slalom_array::ErrorKind::Shape) or [`DType`](slalom_array::ErrorKind::DType), if a value is not of its
     /// variable's. Nothing has changed then.
     pub(crate) fn new(
-        slots: &SlotTable,
+        slots: &'a SlotTable,
         targets: &[&Target],
-        iterations: &Variable,
+        iterations: &'a Variable,
         blend: Option<Blend>,
-    ) -> Result<Taken> {
-        let taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut values: SmallVec<[Update; 4]> = SmallVec::with_capacity(targets.len());
-        for target in targets {
-            for variable in slots.parts(target.entry, blend) {
-                let mut value = variable.update();
+    ) -> Result<Taken<'a>> {
+        let take = |waits: bool| -> Result<Option<Taken<'a>>> {
+            let take = |variable: &'a Variable| -> Result<Option<Update<'a>>> {
+                let value = if waits { Some(variable.update()) } else { variable.try_update() };
+                let Some(mut value) = value else { return Ok(None) };
                 check::own(value.array(), variable)?;
-                values.push(value);
+                Ok(Some(value))
+            };
+            let mut values: SmallVec<[Update<'a>; 4]> = SmallVec::with_capacity(targets.len());
+            for target in targets {
+                for variable in slots.parts(target.entry, blend) {
+                    let Some(value) = take(variable)? else { return Ok(None) };
+                    values.push(value);
+                }
             }
+            Ok(take(iterations)?.map(|count| Taken { values, count }))
+        };
+        if let Some(taken) = take(false)? {
+            return Ok(taken);
         }
-        let mut count = iterations.update();
-        check::own(count.array(), iterations)?;
-        drop(taking);
-        Ok(Taken { values, count })
+        let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(take(true)?.expect("each value comes back"))
     }
 
     /// Updates the values in place.

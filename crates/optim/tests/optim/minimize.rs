@@ -111,6 +111,29 @@ fn a_variable_listed_twice_is_updated_twice() -> Result<()> {
 
 /// At each run the schedule has the value of the step, and what the closure captures is what it was when it was traced.
 #[test]
+fn steps_on_two_threads_share_variables() -> Result<()> {
+    let variables = [Variable::new(0.0f64), Variable::new(0.0f64)];
+    let mut backwards = variables.clone();
+    backwards.reverse();
+    let descend = |variables: &[Variable]| -> Result<i64> {
+        let mut opt = Optimizer::new(Sgd::new(1.0))?;
+        for _ in 0..5000 {
+            let slopes = variables.iter().map(|_| Gradient::Dense(Tensor::scalar(-1.0)));
+            opt.apply_gradients(slopes.zip(variables))?;
+        }
+        opt.minimize(|| -(&variables[0] + &variables[1]), variables).map(|report| report.iterations)
+    };
+    std::thread::scope(|scope| -> Result<()> {
+        let other = scope.spawn(|| descend(&backwards));
+        assert_eq!(descend(&variables)?, 5001);
+        assert_eq!(other.join().expect("no panic")?, 5001);
+        Ok(())
+    })?;
+    assert_eq!([item(&variables[0]), item(&variables[1])], [10_002.0; 2]);
+    Ok(())
+}
+
+#[test]
 fn a_replayed_schedule_moves_on_and_captured_tensors_stay() -> Result<()> {
     let make = || -> Result<_> {
         let x = Variable::new(Array::from_vec([2], vec![0.7f32, -0.8])?);

@@ -60,12 +60,12 @@ impl Op for Qr {
         let (dq, dr) = (cx.grad_of(0)?, cx.grad_of(1)?);
         let [.., m, n] = cx.input_shape(0)[..] else { unreachable!("a matrix") };
         if m >= n {
-            return one(by_tall(&q, &r, &dq, &dr)?);
+            return one(by_tall(q, r, &dq, &dr)?);
         }
         let rest = cx.input(0).slice(-1, m, n - m)?;
         let (dr, dr_rest) = (dr.slice(-1, 0, m)?, dr.slice(-1, m, n - m)?);
         let dq = dq + mt(&rest, &dr_rest)?;
-        one(concat(&[by_tall(&q, &r.slice(-1, 0, m)?, &dq, &dr)?, mm(&q, &dr_rest)?], -1)?)
+        one(concat(&[by_tall(q, &r.slice(-1, 0, m)?, &dq, &dr)?, mm(q, &dr_rest)?], -1)?)
     }
 }
 
@@ -95,8 +95,8 @@ impl Op for Eigh {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let (e, v) = (cx.output_of(0), cx.output_of(1));
-        let turned = reciprocal_differences(&e)? * tm(&v, &cx.grad_of(1)?)?;
-        one(by_symmetric(&v, &(cx.grad_of(0)?.diag(0)? + turned))?)
+        let turned = reciprocal_differences(e)? * tm(v, &cx.grad_of(1)?)?;
+        one(by_symmetric(v, &(cx.grad_of(0)?.diag(0)? + turned))?)
     }
 }
 
@@ -145,7 +145,7 @@ impl Op for Svd {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let [.., m, n] = cx.input_shape(0)[..] else { unreachable!("a matrix") };
-        let of = |i: usize| -> Result<Pair> { Ok((cx.output_of(i), cx.grad_of(i)?)) };
+        let of = |i: usize| -> Result<Pair> { Ok((cx.output_of(i).clone(), cx.grad_of(i)?)) };
         let (s, u, v) = (of(0)?, of(1)?, of(2)?);
         one(if m > n { by_wide(&s, &v, &u, n, m)?.t()? } else { by_wide(&s, &u, &v, m, n)? })
     }

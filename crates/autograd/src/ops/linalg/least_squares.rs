@@ -37,8 +37,8 @@ impl Op for Pinv {
         // (1 - a p) gᵀ p pᵀ and pᵀ p gᵀ (1 - p a)
         let left = gt.matmul(p.matmul(&pt)?)?;
         let left = &left - a.matmul(p.matmul(&left)?)?;
-        let right = pt.matmul(&p)?.matmul(&gt)?;
-        let right = &right - right.matmul(&p)?.matmul(&a)?;
+        let right = pt.matmul(p)?.matmul(&gt)?;
+        let right = &right - right.matmul(p)?.matmul(a)?;
         one(left + right - inner)
     }
 }

@@ -68,7 +68,7 @@ impl Op for Inv {
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
         let inverse = cx.output();
-        let right = cx.grad()?.matmul_transposed(&inverse, false, true)?;
+        let right = cx.grad()?.matmul_transposed(inverse, false, true)?;
         one(-inverse.matmul_transposed(right, true, false)?)
     }
 }
@@ -90,9 +90,9 @@ impl Op for Solve {
         Saves::Both
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let by_b = apply(Solve { adjoint: !self.adjoint }, [&cx.input(0), &cx.grad()?])?;
+        let by_b = apply(Solve { adjoint: !self.adjoint }, [cx.input(0), &cx.grad()?])?;
         let by_a = match cx.needs(0) {
-            true => Some(sum_to(by_matrix(&by_b, &cx.output(), self.adjoint)?, cx.input_shape(0))?.into()),
+            true => Some(sum_to(by_matrix(&by_b, cx.output(), self.adjoint)?, cx.input_shape(0))?.into()),
             false => None,
         };
         Ok(smallvec![by_a, Some(sum_to(by_b, cx.input_shape(1))?.into())])
