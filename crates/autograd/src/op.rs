@@ -2,7 +2,7 @@
 use crate::jvp::{Jvp, Tangents};
 use crate::list::Recorded;
 use crate::numerics;
-use crate::session::{self, CHECK, Facts};
+use crate::session::{self, CHECK, Facts, Untraced};
 use crate::tensor::Place;
 use crate::{Gradient, Tensor};
 use slalom_array::{Array, DType, Error, ErrorKind, Result, Shape};
@@ -166,7 +166,10 @@ impl std::ops::Deref for OpRef {
 /// Those of the op's [`forward`](Op::forward).
 #[inline]
 pub fn apply<O: Op, const N: usize>(op: O, inputs: [&Tensor; N]) -> Result<Tensor> {
-    let outputs = op.forward(&arrays(&inputs));
+    let outputs = {
+        let _untraced = Untraced::new();
+        op.forward(&arrays(&inputs))
+    };
     let (name, facts) = (op.name(), facts(&op));
     finish(name, facts, &mut once(op), &inputs, outputs)
 }
@@ -220,7 +223,10 @@ pub(crate) fn record<O: Op>(op: O, inputs: &[&Tensor], outputs: &[Array]) -> Pla
 /// Those of the op's [`forward`](Op::forward).
 pub fn apply_many<O: Op>(op: O, inputs: &[&Tensor]) -> Result<SmallVec<[Tensor; 1]>> {
     let arrays: SmallVec<[&Array; 4]> = inputs.iter().map(|t| &t.array).collect();
-    let outputs = op.forward(&arrays)?;
+    let outputs = {
+        let _untraced = Untraced::new();
+        op.forward(&arrays)?
+    };
     let first = match session::recording() {
         0 => Place::CONSTANT,
         recording => {

@@ -105,6 +105,29 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Session) -> R) -> R {
     SESSION.with_borrow_mut(f)
 }
 
+/// While it lives, the trace of this thread does not record: an op that is applied may compute with tensors, and look at them.
+pub(crate) struct Untraced(u64);
+
+impl Untraced {
+    #[inline]
+    pub(crate) fn new() -> Untraced {
+        let trace = recording() & TRACE;
+        if trace != 0 {
+            set_recording(recording() & !TRACE);
+        }
+        Untraced(trace)
+    }
+}
+
+impl Drop for Untraced {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0 != 0 {
+            set_recording(recording() | TRACE);
+        }
+    }
+}
+
 /// Whether a trace is recorded on this thread that the value depends on.
 pub(crate) fn traces(place: Place) -> bool {
     recording() & TRACE != 0 && place.as_node().is_some() && with(|s| s.list.wanted(place) & TRACE != 0)

@@ -200,9 +200,15 @@ impl From<Array> for Tensor {
 }
 
 impl From<Tensor> for Array {
-    /// The elements, off the tape; while a trace records as well, as [`forward`](crate::Op::forward) of an op may compute with
-    /// tensors. [`Tensor::array`] is the read that a trace refuses.
+    /// The elements, off the tape.
+    ///
+    /// # Panics
+    /// Where [`Tensor::array`] is an error: if a trace is recorded and the value depends on it.
+    #[inline]
     fn from(tensor: Tensor) -> Array {
+        if let Err(error) = tensor.array() {
+            panic!("{error}");
+        }
         tensor.array
     }
 }

@@ -18,6 +18,7 @@ fn no_value_is_read_while_a_trace_records() -> Result<()> {
     let expected = y.item().unwrap_err().to_string();
     assert_eq!(panic_of(|| x.array()), expected);
     assert_eq!(panic_of(|| x.update().array().item()), expected);
+    assert_eq!(panic_of(|| Variable::new(y.clone())), expected);
     // What is new does not depend on the trace, and to assign reads nothing.
     let captured = Variable::new(Tensor::scalar(2.0f64));
     x.assign(&y * &captured)?;

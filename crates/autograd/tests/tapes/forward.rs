@@ -28,6 +28,17 @@ impl Op for Cube {
 }
 
 #[test]
+fn an_op_that_computes_with_tensors_is_one_op_of_a_trace() -> Result<()> {
+    let trace = Trace::new()?;
+    let y = apply(Cube, [&scalar(2.0)])?;
+    assert_eq!(y.item().unwrap_err().kind(), ErrorKind::State);
+    let mut plan = trace.finish(&[&y])?;
+    assert_eq!(plan.ops().collect::<Vec<_>>(), ["cube"]);
+    assert_eq!(plan.run()?[0].item()?, 8.0);
+    Ok(())
+}
+
+#[test]
 fn ops_of_users_have_tangents() -> Result<()> {
     let outer = ForwardAccumulator::new(&scalar(2.0), &scalar(1.0))?;
     let inner = ForwardAccumulator::new(&outer.primals()[0], &scalar(10.0))?;
