@@ -10,7 +10,7 @@ mod trig;
 use real::Real;
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
-pub(crate) use trig::sin_cos_turns;
+pub(crate) use trig::{is_near, sin_cos_turns};
 
 /// A floating-point number, `f32` or `f64`: what elementwise kernels and element-wise optimizer rules compute with.
 ///

@@ -26,8 +26,10 @@ pub trait Real: Sized + 'static {
     const EXP: &'static [Self];
     /// The nearest number to π/2.
     const PI_2_HI: Self;
-    /// π/2 - `PI_2_HI`.
+    /// The nearest number to π/2 - `PI_2_HI`.
     const PI_2_LO: Self;
+    /// Angles below this in size are those of `quadrant_near`.
+    const NEAR: Self;
     /// tan π/8 = √2 - 1.
     const TAN_PI_8: Self;
     /// (sin r / r - 1) / r², a polynomial in r², on |r| ≤ π/4.
@@ -66,8 +68,11 @@ pub trait Real: Sized + 'static {
     fn unscale(e: Self) -> Self;
     /// ln(1 + f) - f + f²/2 for 1 + f in [√½, √2).
     fn ln_tail(f: Self) -> Self;
-    /// r in [-π/4, π/4], a little more because of rounding, and t whose lowest two bits are k, with x = k π/2 + r.
-    fn quadrant(self) -> (Self, Self);
+    /// r in [-π/4, π/4], a little more because of rounding, and t whose lowest two bits are k, with x = k π/2 + r, for
+    /// |x| < `NEAR`: π/2 is subtracted in three parts (Cody and Waite, 1980).
+    fn quadrant_near(self) -> (Self, Self);
+    /// The same for any x, which takes several times as long.
+    fn quadrant_far(self) -> (Self, Self);
     /// Bit `i` of the number's bits.
     fn bit(t: Self, i: u32) -> bool;
 }

@@ -26,6 +26,8 @@ impl Real for f64 {
     ];
     const PI_2_HI: f64 = std::f64::consts::FRAC_PI_2;
     const PI_2_LO: f64 = 6.123_233_995_736_766e-17;
+    /// From 2⁴⁶ on the quotient by π/2 is no longer sure to the last bit.
+    const NEAR: f64 = 70_368_744_177_664.0;
     const TAN_PI_8: f64 = 0.414_213_562_373_095_03;
     const SIN: &'static [f64] = &[
         -0.166_666_666_666_666_32,
@@ -159,54 +161,43 @@ impl Real for f64 {
     }
 
     #[inline(always)]
-    fn quadrant(self) -> (f64, f64) {
-        let ((r, t), (r_large, t_large)) = (cody_waite(self), payne_hanek(self));
-        let large = self.abs() >= LARGE;
-        (if large { r_large } else { r }, if large { t_large } else { t })
+    fn quadrant_near(self) -> (f64, f64) {
+        const PI_2_LO_LO: f64 = -1.497_384_904_859_169_8e-33;
+        let t = self.mul_add(std::f64::consts::FRAC_2_PI, f64::ROUND);
+        let k = t - f64::ROUND;
+        // Exact: the fused operation rounds once, and the difference has few enough bits.
+        let r = k.mul_add(-f64::PI_2_HI, self);
+        let product = k * f64::PI_2_LO;
+        let lost = k.mul_add(f64::PI_2_LO, -product);
+        let hi = r - product;
+        (hi + k.mul_add(-PI_2_LO_LO, ((r - hi) - product) - lost), t)
     }
-}
 
-/// 2⁴⁶, from which on the quotient by π/2 is no longer sure to the last bit.
-const LARGE: f64 = 70_368_744_177_664.0;
-
-/// [`Real::quadrant`] for |x| below `LARGE`, with π/2 in three parts (Cody and Waite, 1980).
-#[inline(always)]
-fn cody_waite(x: f64) -> (f64, f64) {
-    const PI_2_LO_LO: f64 = -1.497_384_904_859_169_8e-33;
-    let t = x.mul_add(std::f64::consts::FRAC_2_PI, f64::ROUND);
-    let k = t - f64::ROUND;
-    // Exact: the fused operation rounds once, and the difference has few enough bits.
-    let r = k.mul_add(-f64::PI_2_HI, x);
-    let product = k * f64::PI_2_LO;
-    let lost = k.mul_add(f64::PI_2_LO, -product);
-    let hi = r - product;
-    (hi + k.mul_add(-PI_2_LO_LO, ((r - hi) - product) - lost), t)
-}
-
-/// [`Real::quadrant`] for |x| from `LARGE` on, by multiplying with those bits of 2/π that matter (Payne and Hanek, 1983).
-#[inline(always)]
-fn payne_hanek(x: f64) -> (f64, f64) {
-    const R: f64 = f64::ROUND;
-    const EXPONENT: u64 = LARGE.to_bits() >> 52;
-    let exponent = (x.abs().to_bits() >> 52).wrapping_sub(EXPONENT);
-    let bits = &TWO_OVER_PI[(exponent >> 5) as usize % TWO_OVER_PI.len()];
-    let x = x * (0.5 / (1_u128 << 127) as f64);
-    // Products and what their rounding loses; whole turns are left out at once.
-    let [a, b, c] = [bits[0], bits[1], bits[2]].map(|p| x * p);
-    let [a_lo, b_lo, c_lo] =
-        [(a, bits[0]), (b, bits[1]), (c, bits[2])].map(|(product, p)| x.mul_add(p, -product));
-    let a = (0.25 * a).round_ties_even().mul_add(-4.0, a);
-    let [k0, k1, k2] = [a, a_lo, b].map(|v| (v + R) - R);
-    let (mut sum, mut low) = (a - k0, x.mul_add(bits[3], c_lo));
-    for term in [a_lo - k1, b - k2, b_lo, c] {
-        let lost;
-        (sum, lost) = two_sum(sum, term);
-        low += lost;
+    /// The product with those bits of 2/π that matter (Payne and Hanek, 1983).
+    #[inline(always)]
+    fn quadrant_far(self) -> (f64, f64) {
+        const R: f64 = f64::ROUND;
+        const EXPONENT: u64 = f64::NEAR.to_bits() >> 52;
+        let exponent = (self.abs().to_bits() >> 52).wrapping_sub(EXPONENT);
+        let bits = &TWO_OVER_PI[(exponent >> 5) as usize % TWO_OVER_PI.len()];
+        let x = self * (0.5 / (1_u128 << 127) as f64);
+        // Products and what their rounding loses; whole turns are left out at once.
+        let [a, b, c] = [bits[0], bits[1], bits[2]].map(|p| x * p);
+        let [a_lo, b_lo, c_lo] =
+            [(a, bits[0]), (b, bits[1]), (c, bits[2])].map(|(product, p)| x.mul_add(p, -product));
+        let a = (0.25 * a).round_ties_even().mul_add(-4.0, a);
+        let [k0, k1, k2] = [a, a_lo, b].map(|v| (v + R) - R);
+        let (mut sum, mut low) = (a - k0, x.mul_add(bits[3], c_lo));
+        for term in [a_lo - k1, b - k2, b_lo, c] {
+            let lost;
+            (sum, lost) = two_sum(sum, term);
+            low += lost;
+        }
+        let k3 = (sum + R) - R;
+        let (f, f_lo) = two_sum(sum - k3, low);
+        let r = f.mul_add(f64::PI_2_HI, f.mul_add(f64::PI_2_LO, f_lo * f64::PI_2_HI));
+        (r, k0 + k1 + k2 + k3 + R)
     }
-    let k3 = (sum + R) - R;
-    let (f, f_lo) = two_sum(sum - k3, low);
-    let r = f.mul_add(f64::PI_2_HI, f.mul_add(f64::PI_2_LO, f_lo * f64::PI_2_HI));
-    (r, k0 + k1 + k2 + k3 + R)
 }
 
 /// a + b and what its rounding loses (Knuth).
