@@ -323,7 +323,7 @@ pub trait Float:
         erf::ndtr(self)
     }
 
-    /// x Φ(x): the Gaussian error linear unit; within 4 ulp in f32 and 5 in f64.
+    /// x Φ(x): the Gaussian error linear unit; within 4 ulp.
     #[inline(always)]
     fn gelu(self) -> Self {
         erf::gelu(self)

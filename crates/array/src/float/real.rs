@@ -42,6 +42,19 @@ pub trait Real: Sized + 'static {
     const ATAN: &'static [Self];
     /// erf(x) / x - 1, in x², on |x| ≤ 1.
     const ERF: &'static [Self];
+    /// The fourth root of erfc(a), a polynomial in a, for a from 1 to `ERF_ONE`: by the Remez algorithm, with the weight
+    /// 4 erfc(a)^¾, which makes it the absolute error of the fourth power. That is below 2⁻²⁶ in f32 and 2⁻⁵⁷ in f64.
+    const ERFC_ROOT: &'static [Self];
+    /// From this on, and from somewhat before, erf(x) rounds to 1.
+    const ERF_ONE: Self;
+    /// P of exp(a²/2) Φ(-a) = P(a) / (√(2π) a P(a) + R(a)), for a ≥ 0 up to where Φ(-a) underflows.
+    ///
+    /// By the Remez algorithm with P(0) = R(0) / 2, for the least relative error (2⁻²⁵ in f32, 2⁻⁵⁸ in f64) on a ≤ 0.7;
+    /// beyond a = 2.7, where rounding does less, it may be four times (f64: twice) as large. P and R are then multiplied with
+    /// a number: of 400 for f32, that for which [`gelu`](super::Float::gelu) was nearest at a million x.
+    const GELU_P: &'static [Self];
+    /// The R that belongs to `GELU_P`.
+    const GELU_R: &'static [Self];
     /// The K of `ERFCX`.
     const ERFCX_K: Self;
     /// eˣ² erfc(x) (x + K), a polynomial in (x - K) / (x + K), for x ≥ 1/2 up to where erfc(x) underflows.
