@@ -3,7 +3,7 @@
 //!
 //! All are elementwise kernels from one array in memory into another, from the pool. Each time is the best of many, taken
 //! in turns, so that what else the machine does falls on all alike.
-use slalom_array::{Array, Float, Generator, Map, Result, map};
+use slalom_array::{Array, Float, Generator, Isa, Map, Result, map};
 use std::time::{Duration, Instant};
 
 /// Elements; an array of them is larger than any cache.
@@ -13,11 +13,13 @@ const LENGTH: usize = 1 << 24;
 const ROUNDS: usize = 25;
 
 macro_rules! functions {
-    ($($name:literal = $Kernel:ident: |$x:ident| $eval:expr;)*) => {
+    ($($name:literal = $Kernel:ident $(, $OF_ANGLES:ident)?: |$x:ident| $eval:expr;)*) => {
         $(
             #[derive(Clone, Copy)]
             struct $Kernel;
             impl Map<f32, f32, 1> for $Kernel {
+                const WIDEST: Isa = Isa::Avx512;
+                $(const $OF_ANGLES: bool = true;)?
                 #[inline(always)]
                 fn eval(self, [$x]: [f32; 1]) -> f32 {
                     $eval
@@ -37,8 +39,8 @@ functions! {
     "sigmoid" = Sigmoid: |x| Float::sigmoid(x);
     "gelu" = Gelu: |x| Float::gelu(x);
     "erf" = Erf: |x| Float::erf(x);
-    "sin" = Sin: |x| Float::sin(x);
-    "cos" = Cos: |x| Float::cos(x);
+    "sin" = Sin, OF_ANGLES: |x| Float::sin(x);
+    "cos" = Cos, OF_ANGLES: |x| Float::cos(x);
     "softplus" = Softplus: |x| Float::softplus(x);
 }
 

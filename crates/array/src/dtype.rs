@@ -1,4 +1,5 @@
 //! Element types.
+use crate::float::is_near;
 use std::fmt;
 
 /// The type of an array's elements, a value known at run time.
@@ -68,7 +69,13 @@ impl fmt::Display for DType {
 }
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed: Copy {
+        /// Whether a float is an angle whose sine takes little.
+        #[inline(always)]
+        fn is_near_angle(self) -> bool {
+            true
+        }
+    }
 }
 
 /// A Rust type that can be an element: `f32`, `f64`, `i32`, `i64`, `bool`.
@@ -80,11 +87,18 @@ pub trait Element:
 }
 
 macro_rules! element {
-    ($($t:ty => $dtype:ident),*) => {$(
-        impl sealed::Sealed for $t {}
+    ($($t:ty => $dtype:ident $(near $near:path)?),*) => {$(
+        impl sealed::Sealed for $t {
+            $(
+                #[inline(always)]
+                fn is_near_angle(self) -> bool {
+                    $near(self)
+                }
+            )?
+        }
         impl Element for $t {
             const DTYPE: DType = DType::$dtype;
         }
     )*};
 }
-element!(f32 => F32, f64 => F64, i32 => I32, i64 => I64, bool => Bool);
+element!(f32 => F32 near is_near, f64 => F64 near is_near, i32 => I32, i64 => I64, bool => Bool);

@@ -10,6 +10,15 @@ fn reduce<F: Float>(x: F) -> (F, F) {
     (k.mul_add(-F::LN_2_LO, k.mul_add(-F::LN_2_HI, x)), t)
 }
 
+/// As [`reduce`], for x = -a²/2 without its rounding.
+#[inline(always)]
+pub(super) fn reduce_half_square<F: Float>(a: F) -> (F, F) {
+    let factor = -F::HALF * a;
+    let t = (factor * a).mul_add(F::LOG2_E, F::ROUND);
+    let k = t - F::ROUND;
+    (k.mul_add(-F::LN_2_LO, factor.mul_add(a, -(k * F::LN_2_HI))), t)
+}
+
 /// eʳ - 1 for |r| ≤ ln 2 / 2.
 #[inline(always)]
 pub(super) fn exp_m1_reduced<F: Float>(r: F) -> F {

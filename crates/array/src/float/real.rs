@@ -26,8 +26,10 @@ pub trait Real: Sized + 'static {
     const EXP: &'static [Self];
     /// The nearest number to π/2.
     const PI_2_HI: Self;
-    /// π/2 - `PI_2_HI`.
+    /// The nearest number to π/2 - `PI_2_HI`.
     const PI_2_LO: Self;
+    /// Angles below this in size are those of `quadrant_near`.
+    const NEAR: Self;
     /// tan π/8 = √2 - 1.
     const TAN_PI_8: Self;
     /// (sin r / r - 1) / r², a polynomial in r², on |r| ≤ π/4.
@@ -40,6 +42,19 @@ pub trait Real: Sized + 'static {
     const ATAN: &'static [Self];
     /// erf(x) / x - 1, in x², on |x| ≤ 1.
     const ERF: &'static [Self];
+    /// The fourth root of erfc(a), a polynomial in a, for a from 1 to `ERF_ONE`: by the Remez algorithm, with the weight
+    /// 4 erfc(a)^¾, which makes it the absolute error of the fourth power. That is below 2⁻²⁶ in f32 and 2⁻⁵⁷ in f64.
+    const ERFC_ROOT: &'static [Self];
+    /// From this on, and from somewhat before, erf(x) rounds to 1.
+    const ERF_ONE: Self;
+    /// P of exp(a²/2) Φ(-a) = P(a) / (√(2π) a P(a) + R(a)), for a ≥ 0 up to where Φ(-a) underflows.
+    ///
+    /// By the Remez algorithm with P(0) = R(0) / 2, for the least relative error (2⁻²⁵ in f32, 2⁻⁵⁸ in f64) on a ≤ 0.7;
+    /// beyond a = 2.7, where rounding does less, it may be four times (f64: twice) as large. P and R are then multiplied with
+    /// a number: of 400 for f32, that for which [`gelu`](super::Float::gelu) was nearest at a million x.
+    const GELU_P: &'static [Self];
+    /// The R that belongs to `GELU_P`.
+    const GELU_R: &'static [Self];
     /// The K of `ERFCX`.
     const ERFCX_K: Self;
     /// eˣ² erfc(x) (x + K), a polynomial in (x - K) / (x + K), for x ≥ 1/2 up to where erfc(x) underflows.
@@ -66,8 +81,11 @@ pub trait Real: Sized + 'static {
     fn unscale(e: Self) -> Self;
     /// ln(1 + f) - f + f²/2 for 1 + f in [√½, √2).
     fn ln_tail(f: Self) -> Self;
-    /// r in [-π/4, π/4], a little more because of rounding, and t whose lowest two bits are k, with x = k π/2 + r.
-    fn quadrant(self) -> (Self, Self);
+    /// r in [-π/4, π/4], a little more because of rounding, and t whose lowest two bits are k, with x = k π/2 + r, for
+    /// |x| < `NEAR`: π/2 is subtracted in three parts (Cody and Waite, 1980).
+    fn quadrant_near(self) -> (Self, Self);
+    /// The same for any x, which takes several times as long.
+    fn quadrant_far(self) -> (Self, Self);
     /// Bit `i` of the number's bits.
     fn bit(t: Self, i: u32) -> bool;
 }

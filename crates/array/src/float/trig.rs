@@ -2,6 +2,20 @@
 use super::Float;
 use super::real::poly;
 
+/// Whether an angle is one for `quadrant_near`.
+#[inline(always)]
+pub(crate) fn is_near<F: Float>(x: F) -> bool {
+    x.abs() < F::NEAR
+}
+
+/// r in [-π/4, π/4], a little more because of rounding, and t whose lowest two bits are k, with x = k π/2 + r.
+#[inline(always)]
+fn quadrant<F: Float>(x: F) -> (F, F) {
+    let near = is_near(x);
+    let ((r, t), (r_far, t_far)) = (x.quadrant_near(), x.quadrant_far());
+    (F::select(near, r, r_far), F::select(near, t, t_far))
+}
+
 /// sin r and cos r for |r| ≤ π/4.
 #[inline(always)]
 fn sin_cos_reduced<F: Float>(r: F) -> (F, F) {
@@ -15,7 +29,7 @@ fn sin_cos_reduced<F: Float>(r: F) -> (F, F) {
 
 #[inline(always)]
 pub(super) fn sin<F: Float>(x: F) -> F {
-    let (r, t) = x.quadrant();
+    let (r, t) = quadrant(x);
     let (sin, cos) = sin_cos_reduced(r);
     let y = F::select(F::bit(t, 0), cos, sin);
     let y = F::select(F::bit(t, 1), -y, y);
@@ -24,7 +38,7 @@ pub(super) fn sin<F: Float>(x: F) -> F {
 
 #[inline(always)]
 pub(super) fn cos<F: Float>(x: F) -> F {
-    let (r, t) = x.quadrant();
+    let (r, t) = quadrant(x);
     let (sin, cos) = sin_cos_reduced(r);
     let y = F::select(F::bit(t, 0), sin, cos);
     F::select(F::bit(t, 0) != F::bit(t, 1), -y, y)
@@ -43,7 +57,7 @@ pub(crate) fn sin_cos_turns<F: Float>(turns: F) -> (F, F) {
 
 #[inline(always)]
 pub(super) fn tan<F: Float>(x: F) -> F {
-    let (r, t) = x.quadrant();
+    let (r, t) = quadrant(x);
     let (sin, cos) = sin_cos_reduced(r);
     let odd = F::bit(t, 0);
     let y = F::select(odd, -cos, sin) / F::select(odd, sin, cos);

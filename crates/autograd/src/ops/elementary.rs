@@ -18,13 +18,13 @@ fn rsqrt_cubed(x: &Tensor) -> Result<Tensor> {
 
 unary_ops! {
     /// The sine of an angle in radians.
-    sin = Sin of input, wide: f(x) = x.sin(), df(x) = x.cos(), d2(x) = Ok(-x.sin()?);
+    sin = Sin of input, wide, angle: f(x) = x.sin(), df(x) = x.cos(), d2(x) = Ok(-x.sin()?);
 
     /// The cosine of an angle in radians.
-    cos = Cos of input, wide: f(x) = x.cos(), df(x) = -x.sin(), d2(x) = Ok(-x.cos()?);
+    cos = Cos of input, wide, angle: f(x) = x.cos(), df(x) = -x.sin(), d2(x) = Ok(-x.cos()?);
 
     /// The tangent of an angle in radians.
-    tan = Tan of output: f(x) = x.tan(), df(y) = F::ONE + y * y, d2(y) = Ok(2.0 * y);
+    tan = Tan of output, angle: f(x) = x.tan(), df(y) = F::ONE + y * y, d2(y) = Ok(2.0 * y);
 
     /// The inverse sine, in `[-π/2, π/2]`; NaN outside of `[-1, 1]`.
     asin = Asin of input: f(x) = x.asin(), df(x) = ((F::ONE - x) * (F::ONE + x)).rsqrt(),

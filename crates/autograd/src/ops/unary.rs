@@ -26,6 +26,8 @@ pub(crate) trait Unary: Debug + Copy + Send + Sync + 'static {
     const INTEGERS: bool = false;
     /// Whether models spend so much time in the function that it pays to compile it for all instruction sets.
     const WIDE: bool = false;
+    /// Whether the function is of an angle, and so is the derivative if it is one of the input: [`Map::OF_ANGLES`].
+    const ANGLE: bool = false;
 
     fn f<F: Float>(self, x: F) -> F;
 
@@ -55,6 +57,7 @@ struct Integers<U>(U);
 
 impl<U: Unary, F: Float> Map<F, F, 1> for Function<U> {
     const WIDEST: Isa = if U::WIDE { Isa::Avx512 } else { Isa::Avx2 };
+    const OF_ANGLES: bool = U::ANGLE;
     #[inline(always)]
     fn eval(self, [x]: [F; 1]) -> F {
         self.0.f(x)
@@ -63,6 +66,7 @@ impl<U: Unary, F: Float> Map<F, F, 1> for Function<U> {
 
 impl<U: Unary, F: Float> Map<F, F, 2> for Derivative<U> {
     const WIDEST: Isa = if U::WIDE && matches!(U::OF, Of::Input) { Isa::Avx512 } else { Isa::Avx2 };
+    const OF_ANGLES: bool = U::ANGLE && matches!(U::OF, Of::Input);
     #[inline(always)]
     fn eval(self, [g, s]: [F; 2]) -> F {
         g * self.0.df(s)
@@ -190,8 +194,8 @@ pub(crate) fn activation_gradient(activation: FusedActivation, g: &Tensor, y: &T
 macro_rules! unary_ops {
     (@of input) => { Of::Input };
     (@of output) => { Of::Output };
-    (@wide) => { false };
-    (@wide wide) => { true };
+    (@is wide) => { const WIDE: bool = true; };
+    (@is angle) => { const ANGLE: bool = true; };
     (@method $(#[$doc:meta])* $name:ident, $op:ident,) => {
         $(#[$doc])*
         ///
@@ -211,7 +215,7 @@ macro_rules! unary_ops {
     };
     ($(
         $(#[$doc:meta])*
-        $name:ident = $op:ident of $of:ident $(, $wide:ident)?: f($x:ident) = $f:expr, df($s:ident) = $df:expr
+        $name:ident = $op:ident of $of:ident $(, $is:ident)*: f($x:ident) = $f:expr, df($s:ident) = $df:expr
         $(, d2($t:ident) = $d2:expr)? $(, integers($i:ident) = $integers:expr)?;
     )*) => {
         $(
@@ -221,7 +225,7 @@ macro_rules! unary_ops {
             impl Unary for $op {
                 const NAME: &'static str = stringify!($name);
                 const OF: Of = unary_ops!(@of $of);
-                const WIDE: bool = unary_ops!(@wide $($wide)?);
+                $(unary_ops! { @is $is })*
                 #[inline(always)]
                 fn f<F: Float>(self, $x: F) -> F {
                     $f

@@ -26,6 +26,8 @@ impl Real for f64 {
     ];
     const PI_2_HI: f64 = std::f64::consts::FRAC_PI_2;
     const PI_2_LO: f64 = 6.123_233_995_736_766e-17;
+    /// From 2⁴⁶ on the quotient by π/2 is no longer sure to the last bit.
+    const NEAR: f64 = 70_368_744_177_664.0;
     const TAN_PI_8: f64 = 0.414_213_562_373_095_03;
     const SIN: &'static [f64] = &[
         -0.166_666_666_666_666_32,
@@ -84,6 +86,55 @@ impl Real for f64 {
         1.466_032_853_983_394_2e-8,
         -1.137_495_570_359_615e-9,
         5.960_686_283_472_96e-11,
+    ];
+    const ERFC_ROOT: &'static [f64] = &[
+        0.999_999_848_517_068_5,
+        -0.282_093_179_990_067_7,
+        -0.119_374_244_782_463_03,
+        0.015_487_194_032_249_324,
+        0.018_572_331_107_737_663,
+        -0.001_135_049_418_518_723_3,
+        -0.002_053_595_788_050_471_7,
+        0.000_320_840_125_163_683_3,
+        4.135_845_877_931_721e-5,
+        2.030_228_389_107_701e-5,
+        -2.429_411_020_060_799_6e-5,
+        1.115_282_529_443_23e-5,
+        -4.233_114_483_709_265e-6,
+        1.368_876_965_390_463_5e-6,
+        -3.389_096_506_921_321e-7,
+        6.093_519_884_150_812e-8,
+        -7.801_208_853_119_296e-9,
+        6.954_627_746_424_025e-10,
+        -4.119_597_901_861_062e-11,
+        1.462_268_899_726_745_6e-12,
+        -2.358_923_715_797_478_8e-14,
+    ];
+    const ERF_ONE: f64 = 6.0;
+    const GELU_P: &'static [f64] = &[
+        0.360_026_121,
+        0.608_348_330_914_355,
+        0.508_511_180_518_68,
+        0.272_171_211_570_861_27,
+        0.102_408_011_059_131_79,
+        0.028_188_810_082_499_81,
+        0.005_743_209_896_316_844_5,
+        0.000_856_644_922_485_842_8,
+        8.991_762_293_758_769e-5,
+        6.045_127_489_961_859e-6,
+        2.004_438_741_479_276_2e-7,
+    ];
+    const GELU_R: &'static [f64] = &[
+        0.720_052_242,
+        0.888_763_574_187_677,
+        0.561_276_088_991_169_1,
+        0.230_122_682_278_800_42,
+        0.066_515_851_027_509_43,
+        0.013_950_335_226_220_195,
+        0.002_116_984_647_946_987_4,
+        0.000_224_385_178_719_166_68,
+        1.515_288_749_901_689e-5,
+        5.024_382_823_683_79e-7,
     ];
     const ERFCX_K: f64 = 4.0;
     const ERFCX: &'static [f64] = &[
@@ -159,54 +210,43 @@ impl Real for f64 {
     }
 
     #[inline(always)]
-    fn quadrant(self) -> (f64, f64) {
-        let ((r, t), (r_large, t_large)) = (cody_waite(self), payne_hanek(self));
-        let large = self.abs() >= LARGE;
-        (if large { r_large } else { r }, if large { t_large } else { t })
+    fn quadrant_near(self) -> (f64, f64) {
+        const PI_2_LO_LO: f64 = -1.497_384_904_859_169_8e-33;
+        let t = self.mul_add(std::f64::consts::FRAC_2_PI, f64::ROUND);
+        let k = t - f64::ROUND;
+        // Exact: the fused operation rounds once, and the difference has few enough bits.
+        let r = k.mul_add(-f64::PI_2_HI, self);
+        let product = k * f64::PI_2_LO;
+        let lost = k.mul_add(f64::PI_2_LO, -product);
+        let hi = r - product;
+        (hi + k.mul_add(-PI_2_LO_LO, ((r - hi) - product) - lost), t)
     }
-}
 
-/// 2⁴⁶, from which on the quotient by π/2 is no longer sure to the last bit.
-const LARGE: f64 = 70_368_744_177_664.0;
-
-/// [`Real::quadrant`] for |x| below `LARGE`, with π/2 in three parts (Cody and Waite, 1980).
-#[inline(always)]
-fn cody_waite(x: f64) -> (f64, f64) {
-    const PI_2_LO_LO: f64 = -1.497_384_904_859_169_8e-33;
-    let t = x.mul_add(std::f64::consts::FRAC_2_PI, f64::ROUND);
-    let k = t - f64::ROUND;
-    // Exact: the fused operation rounds once, and the difference has few enough bits.
-    let r = k.mul_add(-f64::PI_2_HI, x);
-    let product = k * f64::PI_2_LO;
-    let lost = k.mul_add(f64::PI_2_LO, -product);
-    let hi = r - product;
-    (hi + k.mul_add(-PI_2_LO_LO, ((r - hi) - product) - lost), t)
-}
-
-/// [`Real::quadrant`] for |x| from `LARGE` on, by multiplying with those bits of 2/π that matter (Payne and Hanek, 1983).
-#[inline(always)]
-fn payne_hanek(x: f64) -> (f64, f64) {
-    const R: f64 = f64::ROUND;
-    const EXPONENT: u64 = LARGE.to_bits() >> 52;
-    let exponent = (x.abs().to_bits() >> 52).wrapping_sub(EXPONENT);
-    let bits = &TWO_OVER_PI[(exponent >> 5) as usize % TWO_OVER_PI.len()];
-    let x = x * (0.5 / (1_u128 << 127) as f64);
-    // Products and what their rounding loses; whole turns are left out at once.
-    let [a, b, c] = [bits[0], bits[1], bits[2]].map(|p| x * p);
-    let [a_lo, b_lo, c_lo] =
-        [(a, bits[0]), (b, bits[1]), (c, bits[2])].map(|(product, p)| x.mul_add(p, -product));
-    let a = (0.25 * a).round_ties_even().mul_add(-4.0, a);
-    let [k0, k1, k2] = [a, a_lo, b].map(|v| (v + R) - R);
-    let (mut sum, mut low) = (a - k0, x.mul_add(bits[3], c_lo));
-    for term in [a_lo - k1, b - k2, b_lo, c] {
-        let lost;
-        (sum, lost) = two_sum(sum, term);
-        low += lost;
+    /// The product with those bits of 2/π that matter (Payne and Hanek, 1983).
+    #[inline(always)]
+    fn quadrant_far(self) -> (f64, f64) {
+        const R: f64 = f64::ROUND;
+        const EXPONENT: u64 = f64::NEAR.to_bits() >> 52;
+        let exponent = (self.abs().to_bits() >> 52).wrapping_sub(EXPONENT);
+        let bits = &TWO_OVER_PI[(exponent >> 5) as usize % TWO_OVER_PI.len()];
+        let x = self * (0.5 / (1_u128 << 127) as f64);
+        // Products and what their rounding loses; whole turns are left out at once.
+        let [a, b, c] = [bits[0], bits[1], bits[2]].map(|p| x * p);
+        let [a_lo, b_lo, c_lo] =
+            [(a, bits[0]), (b, bits[1]), (c, bits[2])].map(|(product, p)| x.mul_add(p, -product));
+        let a = (0.25 * a).round_ties_even().mul_add(-4.0, a);
+        let [k0, k1, k2] = [a, a_lo, b].map(|v| (v + R) - R);
+        let (mut sum, mut low) = (a - k0, x.mul_add(bits[3], c_lo));
+        for term in [a_lo - k1, b - k2, b_lo, c] {
+            let lost;
+            (sum, lost) = two_sum(sum, term);
+            low += lost;
+        }
+        let k3 = (sum + R) - R;
+        let (f, f_lo) = two_sum(sum - k3, low);
+        let r = f.mul_add(f64::PI_2_HI, f.mul_add(f64::PI_2_LO, f_lo * f64::PI_2_HI));
+        (r, k0 + k1 + k2 + k3 + R)
     }
-    let k3 = (sum + R) - R;
-    let (f, f_lo) = two_sum(sum - k3, low);
-    let r = f.mul_add(f64::PI_2_HI, f.mul_add(f64::PI_2_LO, f_lo * f64::PI_2_HI));
-    (r, k0 + k1 + k2 + k3 + R)
 }
 
 /// a + b and what its rounding loses (Knuth).

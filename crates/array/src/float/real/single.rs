@@ -40,6 +40,7 @@ impl Real for f32 {
         &[0.5, 0.166_666_67, 0.041_666_355, 0.008_333_273, 0.001_394_096_9, 0.000_199_142_4];
     const PI_2_HI: f32 = std::f32::consts::FRAC_PI_2;
     const PI_2_LO: f32 = -4.371_139e-8;
+    const NEAR: f32 = 262_144.0;
     const TAN_PI_8: f32 = 0.414_213_57;
     const SIN: &'static [f32] = &[-0.166_666_55, 0.008_332_176, -0.000_195_169_56];
     const COS: &'static [f32] = &[0.041_666_646, -0.001_388_737_2, 2.443_875e-5];
@@ -54,6 +55,20 @@ impl Real for f32 {
         -0.000_802_086_14,
         7.889_184e-5,
     ];
+    const ERFC_ROOT: &'static [f32] = &[
+        1.002_190_4,
+        -0.293_649_73,
+        -0.093_175_79,
+        -0.017_690_783,
+        0.043_970_56,
+        -0.012_824_758,
+        0.000_797_187_97,
+        0.000_174_586_5,
+        -2.204_247_7e-5,
+    ];
+    const ERF_ONE: f32 = 4.0;
+    const GELU_P: &'static [f32] = &[0.360_026_12, 0.338_637_92, 0.149_402_01, 0.035_238_02, 0.003_870_494_7];
+    const GELU_R: &'static [f32] = &[0.720_052_24, 0.349_343_36, 0.088_718_094, 0.009_690_917];
     const ERFCX_K: f32 = 2.0;
     const ERFCX: &'static [f32] = &[
         1.021_582_7,
@@ -102,7 +117,18 @@ impl Real for f32 {
     }
 
     #[inline(always)]
-    fn quadrant(self) -> (f32, f32) {
+    fn quadrant_near(self) -> (f32, f32) {
+        const PI_2_LO_LO: f32 = -1.715_124_5e-15;
+        let t = self.mul_add(std::f32::consts::FRAC_2_PI, f32::ROUND);
+        let k = t - f32::ROUND;
+        // The inner one is exact: a multiple of 2⁻²⁴ below 1. The other two round once each, to 24 bits of what is left of
+        // x, however near x is to a multiple of π/2.
+        let r = k.mul_add(-f32::PI_2_LO, k.mul_add(-f32::PI_2_HI, self));
+        (k.mul_add(-PI_2_LO_LO, r), t)
+    }
+
+    #[inline(always)]
+    fn quadrant_far(self) -> (f32, f32) {
         // x · 2/π in f64, as the sum of a product, what its rounding lost, and a small product.
         const R: f64 = <f64 as Real>::ROUND;
         let x = f64::from(self);

@@ -1,7 +1,8 @@
 //! Kernels without their types.
-use super::Map;
+use super::{BLOCK, Map};
 use crate::Element;
 use crate::isa::{Isa, Kernel, compiled_above_baseline, run_scalar};
+use std::hint::assert_unchecked;
 use std::marker::PhantomData;
 
 /// A kernel without its types, so that there is one driver for all kernels: only the loop itself is compiled for each.
@@ -69,17 +70,62 @@ impl<T: Element, O: Element, const N: usize, K: Map<T, O, N>> Kernel for Loop<T,
         // SAFETY: the caller's promise.
         let (kernel, from) = unsafe { (*kernel.cast::<K>(), *from.cast::<[*const T; N]>()) };
         let to = to.cast::<O>();
-        for i in 0..length {
-            // SAFETY: as above.
-            unsafe {
-                let mut x = [*from[0].add(i); N];
-                for k in 1..N {
-                    x[k] = *from[k].add(i);
+        if const { !K::OF_ANGLES } {
+            for i in 0..length {
+                // SAFETY: as above.
+                unsafe { to.add(i).write(kernel.eval(read(from, i))) };
+            }
+            return;
+        }
+        for start in (0..length).step_by(BLOCK) {
+            let block = start..(start + BLOCK).min(length);
+            let mut near = true;
+            for i in block.clone() {
+                // SAFETY: as above.
+                near &= are_near_angles(unsafe { read(from, i) });
+            }
+            if near {
+                for i in block {
+                    // SAFETY: as above, and the loop before has found it. The compiler drops what only others need.
+                    unsafe {
+                        let x = read(from, i);
+                        assert_unchecked(are_near_angles(x));
+                        to.add(i).write(kernel.eval(x));
+                    }
                 }
-                to.add(i).write(kernel.eval(x));
+            } else {
+                for i in block {
+                    // SAFETY: as above.
+                    unsafe { to.add(i).write(kernel.eval(read(from, i))) };
+                }
             }
         }
     }
+}
+
+/// Element `i` of each input.
+///
+/// # Safety
+/// The elements exist.
+#[inline(always)]
+unsafe fn read<T: Element, const N: usize>(from: [*const T; N], i: usize) -> [T; N] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut x = [*from[0].add(i); N];
+        for k in 1..N {
+            x[k] = *from[k].add(i);
+        }
+        x
+    }
+}
+
+#[inline(always)]
+fn are_near_angles<T: Element, const N: usize>(x: [T; N]) -> bool {
+    let mut near = true;
+    for x in x {
+        near &= x.is_near_angle();
+    }
+    near
 }
 
 /// Whether a loop is compiled for more than the baseline.
