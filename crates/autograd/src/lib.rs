@@ -20,7 +20,7 @@ mod tensor;
 mod trace;
 
 pub use check::{GradientCheck, GradientReport, check_gradients};
-pub use custom::custom_gradient;
+pub use custom::{CustomResults, custom_gradient};
 pub use cut::Disconnection;
 #[doc(hidden)]
 pub use cut::cuts;

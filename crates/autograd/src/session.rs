@@ -167,7 +167,7 @@ pub(crate) fn record(
             return cut;
         }
         let op = op();
-        if !facts.differentiable || !outputs[0].dtype().is_float() {
+        if !facts.differentiable || !outputs.iter().any(|output| output.dtype().is_float()) {
             if mask & TRACE == 0 {
                 return cut::cut(mask, op.name(), inputs.iter().map(|input| input.place));
             }
