@@ -30,6 +30,7 @@ pub(crate) mod matmul;
 pub(crate) mod moments;
 pub(crate) mod normalization;
 pub(crate) mod norms;
+pub(crate) mod partition;
 pub(crate) mod pool;
 pub(crate) mod recurrent;
 pub(crate) mod reduce;
