@@ -136,6 +136,9 @@ fn panics(x: &Tensor) -> Result<Vec<String>> {
         segment_mean(&indices);
         segment_min(&indices);
         segment_max(&indices);
+        segment_prod(&indices);
+        dynamic_partition(&indices, 2);
+        dynamic_partition(x, 2);
         unsorted_segment_sum(&indices, 2);
         unsorted_segment_mean(&indices, 2);
         unsorted_segment_sqrt_n(&indices, 2);
@@ -181,6 +184,8 @@ fn panics(x: &Tensor) -> Result<Vec<String>> {
         vector_norm(1.0, &[0], false);
         vector_norm(3.0, &[0], false);
         vector_norm(f64::INFINITY, &[0], false);
+        matrix_norm(1.0, [0, 1], false);
+        matrix_norm(2.0, [-2, -1], true);
         normalize(2.0, &[0]);
         clip_by_norm(1.0, &[0]);
         weighted_cross_entropy_with_logits(x, 2.0);
@@ -238,6 +243,7 @@ fn panics(x: &Tensor) -> Result<Vec<String>> {
         svdvals();
         pinv(None);
         matrix_rank(None);
+        nuclear_norm([0, 1], false);
         lstsq(x, 0.0);
         lstsq(x, 0.5);
         det();

@@ -1,7 +1,7 @@
 //! Norms, what is scaled by them, and functions beside them.
 use crate::cases::Domain::{self, Around, Between, Distinct};
 use crate::table::{Row, axes, axis, elementwise, of_rank};
-use slalom_autograd::{clip_by_global_norm, global_norm};
+use slalom_autograd::{Tensor, clip_by_global_norm, global_norm};
 
 const ANY: Domain = Between(-2.0, 2.0);
 
@@ -15,6 +15,20 @@ pub(crate) fn norms() -> Vec<Row> {
             true => Ok(x[0].clone()),
             // Distinct also without signs, and not near 0.
             false => (&x[0] + 0.57).vector_norm(f64::INFINITY, &[axis(&x[0], n)], n % 2 == 0),
+        }),
+        of_rank(2, "matrix_norm", Between(-0.3, 0.3), |x, n| match x[0].is_empty() {
+            true => Ok(x[0].clone()),
+            false => {
+                // Elements are not near 0, nor are sums near each other.
+                let steps =
+                    (0..x[0].len()).map(|i| if i % 3 == 1 { -0.6 - i as f64 } else { 0.6 + i as f64 });
+                let steps = Tensor::from_vec(x[0].shape(), steps.collect())?.cast(x[0].dtype())?;
+                let (rank, first) = (x[0].rank(), n % x[0].rank());
+                let second = (first + 1 + n / 5 % (rank - 1)) % rank;
+                let axes = [first as isize, second as isize - rank as isize];
+                let ord = [1.0, f64::INFINITY, -1.0, f64::NEG_INFINITY][n / 2 % 4];
+                Ok((&x[0] + steps).matrix_norm(ord, axes, n % 2 == 0)?.square())
+            }
         }),
         of_rank(1, "normalize", Around(0.3), |x, n| {
             let (y, norm) = x[0].normalize([2.0, 1.0][n % 2], &[axis(&x[0], n)])?;
