@@ -94,7 +94,6 @@ pub(crate) fn traces(place: Place) -> bool {
 }
 
 /// Whether a tape records that the value belongs to.
-#[cfg(feature = "linalg")]
 pub(crate) fn differentiates(place: Place) -> bool {
     recording() & TAPES != 0 && with(|s| s.list.wanted(place) & recording() & TAPES != 0)
 }

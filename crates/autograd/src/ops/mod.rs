@@ -43,6 +43,7 @@ pub(crate) mod shape;
 pub(crate) mod slice;
 pub(crate) mod softmax;
 pub(crate) mod sort;
+pub(crate) mod special;
 pub(crate) mod squared_error;
 pub(crate) mod triangular;
 pub(crate) mod unary;

@@ -157,6 +157,16 @@ fn panics(x: &Tensor) -> Result<Vec<String>> {
         clip_by_tensors(x, x);
         relu_with(0.1, Some(1.0), 0.5);
         polygamma(1);
+        zeta(x);
+        igamma(x);
+        igammac(x);
+        betainc(x, x);
+        bessel_i0();
+        bessel_i1e();
+        bessel_j0();
+        bessel_k1();
+        bessel_k0e();
+        bessel_y1();
         tile(&[2, 1]);
         matvec(x, false);
         tensordot(x, 1);
