@@ -10,10 +10,10 @@ pub use slalom_array::{
     Array, DType, Element, Error, ErrorKind, FusedActivation, Generator, Isa, Result, Shape, memory,
 };
 pub use slalom_autograd::{
-    AsTensor, CheckNumerics, ConvOptions, Direction, Disconnection, ForwardAccumulator, Gradient,
-    GradientCheck, GradientOptions, GradientReport, GradientTape, Gradients, IndexedSlices, Indexing,
-    Interpolation, Jvp, Op, Outputs, Padding, PersistentGradientTape, Plan, Saves, Source, Sources, Summary,
-    Tangents, Targets, Tensor, Trace, UnconnectedGradients, UniqueElements, Vjp, apply, apply_many,
+    AsTensor, CheckNumerics, ConvOptions, CustomResults, Direction, Disconnection, ForwardAccumulator,
+    Gradient, GradientCheck, GradientOptions, GradientReport, GradientTape, Gradients, IndexedSlices,
+    Indexing, Interpolation, Jvp, Op, Outputs, Padding, PersistentGradientTape, Plan, Saves, Source, Sources,
+    Summary, Tangents, Targets, Tensor, Trace, UnconnectedGradients, UniqueElements, Vjp, apply, apply_many,
     check_gradients, clip_by_global_norm, concat, custom_gradient, dynamic_stitch, einsum, global_norm,
     meshgrid, recompute_grad, scatter_nd, stack,
 };

@@ -7,6 +7,7 @@ mod pow;
 mod real;
 mod trig;
 
+pub use gamma::zeta;
 use real::Real;
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};

@@ -11,6 +11,7 @@ mod number;
 pub mod parallel;
 mod random;
 mod shape;
+pub mod special;
 
 pub use array::{Array, Uninit};
 pub use dtype::{DType, Element};

@@ -6,7 +6,8 @@ use crate::session::{self, TRACE};
 use crate::sources::{SourceKey, Sources};
 use crate::tape::{AnyTape, GradientTape, PersistentGradientTape, Tape};
 use crate::tensor::Place;
-use crate::{Source, Targets};
+use crate::{Source, Targets, Tensor};
+use slalom_array::{Error, ErrorKind, Result};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -83,6 +84,14 @@ fn release(bit: u64) {
     });
 }
 
+/// Refuses an operand without gradient, if a tape wants one.
+pub(crate) fn refuse(op: &'static str, x: &Tensor, what: &str) -> Result<()> {
+    if !session::differentiates(x.place) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Gradient, op, "an op with a gradient for its watched operand", what))
+}
+
 /// Why a target has no gradient with respect to a source.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +133,7 @@ enum Reached {
 }
 
 impl Reach {
-    fn new(bit: u64, targets: &[&crate::Tensor]) -> Reach {
+    fn new(bit: u64, targets: &[&Tensor]) -> Reach {
         session::with(|session| {
             let mut nodes = vec![Reached::No; session.list.len()];
             let mut open: Vec<(Place, Option<&'static str>)> = Vec::new();

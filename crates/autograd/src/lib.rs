@@ -20,7 +20,7 @@ mod tensor;
 mod trace;
 
 pub use check::{GradientCheck, GradientReport, check_gradients};
-pub use custom::custom_gradient;
+pub use custom::{CustomResults, custom_gradient};
 pub use cut::Disconnection;
 #[doc(hidden)]
 pub use cut::cuts;
@@ -36,7 +36,8 @@ pub use ops::conv::ConvOptions;
 pub use ops::einsum::einsum;
 pub use ops::layout::{Indexing, meshgrid};
 pub use ops::norms::{clip_by_global_norm, global_norm};
-pub use ops::scatter::{dynamic_stitch, scatter_nd};
+pub use ops::partition::dynamic_stitch;
+pub use ops::scatter::scatter_nd;
 pub use ops::sort::{Direction, UniqueElements};
 pub use recompute::recompute_grad;
 #[doc(hidden)]

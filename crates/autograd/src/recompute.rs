@@ -147,7 +147,7 @@ fn record(
     function: Box<Function>,
     log: Log,
 ) -> Result<Tensor> {
-    let (places, others) = block.operands_from_outside(&result);
+    let (places, others) = block.operands_from_outside(std::slice::from_ref(&result));
     let given = |place: Place| inputs.iter().any(|input| input.place == place);
     if others.iter().any(|place| !given(*place)) {
         return Err(captured());

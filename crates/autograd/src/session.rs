@@ -134,7 +134,6 @@ pub(crate) fn traces(place: Place) -> bool {
 }
 
 /// Whether a tape records that the value belongs to.
-#[cfg(feature = "linalg")]
 pub(crate) fn differentiates(place: Place) -> bool {
     recording() & TAPES != 0 && with(|s| s.list.wanted(place) & recording() & TAPES != 0)
 }
@@ -213,7 +212,7 @@ pub(crate) fn record(
             return cut;
         }
         let op = op();
-        if !facts.differentiable || !outputs[0].dtype().is_float() {
+        if !facts.differentiable || !outputs.iter().any(|output| output.dtype().is_float()) {
             if mask & TRACE == 0 {
                 return cut::cut(mask, op.name(), inputs.iter().map(|input| input.place));
             }

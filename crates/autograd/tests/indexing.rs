@@ -74,6 +74,25 @@ proptest! {
         prop_assert_eq!(ints(&x.segment_sum(&sorted).unwrap()), want(&|id| of(id).sum()));
         prop_assert_eq!(ints(&x.segment_max(&sorted).unwrap()), want(&|id| of(id).max().unwrap_or(0)));
         prop_assert_eq!(ints(&x.segment_min(&sorted).unwrap()), want(&|id| of(id).min().unwrap_or(0)));
+        prop_assert_eq!(ints(&x.segment_prod(&sorted).unwrap()), want(&|id| of(id).fold(1, i32::wrapping_mul)));
+    }
+
+    #[test]
+    fn partitions_are_put_apart_and_together(
+        rows in prop::collection::vec((any::<i32>(), 0i32..4), 0..12), width in 0usize..3,
+    ) {
+        let (x, ids): (Vec<i32>, Vec<i32>) = rows.iter().copied().unzip();
+        let wide = x.iter().flat_map(|&x| (0..width as i32).map(move |i| x.wrapping_add(i))).collect();
+        let (wide, ids) = (Tensor::from_vec([x.len(), width], wide).unwrap(), vector(&ids));
+        let parts = wide.dynamic_partition(&ids, 4).unwrap();
+        for (id, part) in parts.iter().enumerate() {
+            let of = rows.iter().filter(|row| row.1 == id as i32);
+            let want: Vec<i32> = of.flat_map(|row| (0..width as i32).map(|i| row.0.wrapping_add(i))).collect();
+            prop_assert_eq!(ints(part), want);
+        }
+        let places = iota(&[x.len()]).dynamic_partition(&ids, 4).unwrap();
+        let again = dynamic_stitch(&places, &parts).unwrap();
+        prop_assert_eq!((again.shape(), ints(&again)), (wide.shape(), ints(&wide)));
     }
 
     #[test]
@@ -169,7 +188,7 @@ fn gradient(f: Function, x: &[f64]) -> Vec<f64> {
 
 #[test]
 fn who_gets_the_gradient() {
-    let cases: [(&str, Function, &[f64], &[f64]); 13] = [
+    let cases: [(&str, Function, &[f64], &[f64]); 15] = [
         ("cumprod with a zero", |x| x.cumprod(0, false, false), &[2.0, 0.0, 3.0], &[1.0, 0.0, 0.0]),
         ("cumulative_logsumexp", |x| x.cumulative_logsumexp(0, false, false), &[900.0], &[1.0]),
         ("sort", |x| x.sort(0, Direction::Descending), &[1.0, 2.0, 2.0], &[3.0, 1.0, 2.0]),
@@ -192,6 +211,18 @@ fn who_gets_the_gradient() {
             |x| x.unsorted_segment_prod(vector(&[0, 0, 0]), 1),
             &[0.0, 0.0, 3.0],
             &[0.0, 0.0, 0.0],
+        ),
+        (
+            "segment_prod with a zero",
+            |x| x.segment_prod(vector(&[0, 0, 2])),
+            &[0.0, 3.0, 5.0],
+            &[3.0, 0.0, 3.0],
+        ),
+        (
+            "dynamic_partition of which one part is used",
+            |x| Ok(x.dynamic_partition(vector(&[1, 0, 1]), 2)?.remove(1)),
+            &[1.0, 2.0, 3.0],
+            &[1.0, 0.0, 2.0],
         ),
         (
             "tensor_scatter_nd_max of equals",
@@ -286,6 +317,12 @@ fn indices_out_of_range_are_named() {
         text(dynamic_stitch(&[vector(&[-2])], &[one])),
         "dynamic_stitch: expected indices of at least 0, got -2"
     );
+    for bad in [-1, 2] {
+        assert_eq!(
+            text(x.dynamic_partition(vector(&[0, bad, 1]), 2).map(|mut parts| parts.remove(0))),
+            format!("dynamic_partition: expected numbers of partitions in 0..2, got {bad}")
+        );
+    }
 }
 
 #[test]
@@ -315,6 +352,10 @@ fn what_does_not_fit_is_an_error() {
     assert_eq!(kind(iota(&[1, 3, 2, 1]).space_to_depth(2)), shape);
     assert_eq!(kind(meshgrid(&[&x], Indexing::Xy).map(|mut grid| grid.remove(0))), shape);
     assert_eq!(kind(dynamic_stitch::<Tensor, Tensor>(&[], &[])), argument);
+    let parts =
+        |numbers: &[i32], count| kind(x.dynamic_partition(vector(numbers), count).map(|mut p| p.remove(0)));
+    assert_eq!([parts(&[0, 0], 1), parts(&[0, 0, 0], 0)], [shape, argument]);
+    assert_eq!(parts(&[0, 0, 0], usize::MAX), ErrorKind::Memory);
     assert_eq!(kind(x.top_k(3).map(|pair| pair.0)), argument);
     assert_eq!(kind(x.cumulative_logsumexp(0, true, false)), dtype);
     assert_eq!(kind(floats(&[1.0]).vector_norm(-1.0, &[0], false)), argument);

@@ -147,6 +147,26 @@ fn custom_gradients_name_their_variables() -> Result<()> {
 }
 
 #[test]
+fn custom_gradients_replay_with_present_values() -> Result<()> {
+    let v = Variable::new(3.0f64);
+    let trace = Trace::new()?;
+    let tape = GradientTape::new();
+    // The square, and twice the value with a slope of -2.
+    let [square, twice] = custom_gradient([&v], |[x]| {
+        let own = x.clone();
+        Ok(([x * x, 2.0 * x], move |[g, h]: &[Tensor; 2]| Ok([2.0 * g * &own - 2.0 * h])))
+    })?;
+    let gradient = tape.gradient(&(&square * &twice), &v)?.unwrap().into_dense()?;
+    let mut plan = trace.finish(&[&square, &twice, &gradient])?;
+    for x in [5.0, 7.0] {
+        v.assign(Tensor::scalar(x))?;
+        let results = plan.run()?.iter().map(|x| x.item()).collect::<Result<Vec<_>>>()?;
+        assert_eq!(results, [x * x, 2.0 * x, 2.0 * x * 2.0 * x - 2.0 * x * x]);
+    }
+    Ok(())
+}
+
+#[test]
 fn tangents_of_variables() -> Result<()> {
     let (v, w) = (Variable::new(3.0f64), Variable::new(5.0f64).untrainable());
     let one = Tensor::scalar(1.0f64);

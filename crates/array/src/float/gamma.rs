@@ -72,22 +72,55 @@ fn power(mut x: f64, mut n: u32) -> f64 {
     y
 }
 
-/// Hurwitz's ζ(s, x) = Σ (x + k)⁻ˢ for x > 0 and s ≥ 2, by the formula of Euler and Maclaurin.
-fn zeta(s: u32, x: f64) -> f64 {
+/// Hurwitz's ζ(s, x) = Σ (x + k)⁻ˢ for x > 0 and s > 1, by the formula of Euler and Maclaurin, where `power` gives x⁻ˢ.
+fn zeta_positive(s: f64, x: f64, power: &dyn Fn(f64) -> f64) -> f64 {
     let w = x + f64::from(SHIFT);
-    let q = 1.0 / w;
-    let (mut term, mut tail) = (power(q, s) * f64::from(s) * q, 0.0);
-    for (j, coefficient) in ZETA.iter().enumerate() {
-        tail += coefficient * term;
-        let next = f64::from(s + 2 * j as u32 + 1);
-        term *= next * (next + 1.0) * q * q;
+    let (q, last) = (1.0 / w, power(w));
+    let (mut term, mut tail) = (last * s * q, 0.0);
+    if last != 0.0 {
+        for (j, coefficient) in ZETA.iter().enumerate() {
+            tail += coefficient * term;
+            let next = s + (2 * j + 1) as f64;
+            term *= next * (next + 1.0) * q * q;
+        }
     }
-    let mut sum = tail + power(q, s) * (0.5 + w / f64::from(s - 1));
+    let mut sum = tail + last * (0.5 + w / (s - 1.0));
     for k in (0..SHIFT).rev() {
-        sum += power(1.0 / (x + f64::from(k)), s);
+        sum += power(x + f64::from(k));
     }
     // Far away the powers underflow before they are multiplied with an infinite argument.
     if x == f64::INFINITY { 0.0 } else { sum }
+}
+
+/// ζ(s, x) for integer s ≥ 2 and any x; ∞ at 0 and the negative integers.
+fn zeta_of_integer(s: f64, x: f64, power: &dyn Fn(f64) -> f64) -> f64 {
+    if x > 0.0 || x.is_nan() {
+        zeta_positive(s, x, power)
+    } else if x == x.floor() {
+        f64::INFINITY
+    } else {
+        // For x between -m and 1 - m: the terms up to the last negative one, mirrored, and the rest.
+        let (up, down) = (x - x.floor(), x.ceil() - x);
+        let negative = zeta_positive(s, down, power) - zeta_positive(s, 1.0 - x, power);
+        zeta_positive(s, up, power) + if s % 2.0 == 0.0 { negative } else { -negative }
+    }
+}
+
+/// Hurwitz's `ζ(s, q) = Σ (q + k)⁻ˢ`, the sum over all `k ≥ 0`; ∞ at `s = 1`, NaN below. For negative `q` the exponent
+/// must be an integer, else NaN; at the poles 0, -1, .. it is ∞ for even `s`, NaN for others.
+pub fn zeta(s: f64, q: f64) -> f64 {
+    let power = |x: f64| libm::pow(x, -s);
+    if s == 1.0 {
+        f64::INFINITY
+    } else if s.is_nan() || s < 1.0 {
+        f64::NAN
+    } else if q > 0.0 {
+        zeta_positive(s, q, &power)
+    } else if s != s.floor() || (q == q.floor() && s % 2.0 != 0.0) {
+        f64::NAN
+    } else {
+        zeta_of_integer(s, q, &power)
+    }
 }
 
 /// ψ⁽ⁿ⁾(x) = (-1)ⁿ⁺¹ n! ζ(n + 1, x).
@@ -95,17 +128,7 @@ pub(super) fn polygamma(n: u32, x: f64) -> f64 {
     if n == 0 {
         return digamma(x);
     }
-    let s = n + 1;
-    let sum = if x > 0.0 || x.is_nan() {
-        zeta(s, x)
-    } else if x == x.floor() {
-        f64::INFINITY
-    } else {
-        // For x between -m and 1 - m: the terms up to the last negative one, mirrored, and the rest.
-        let (up, down) = (x - x.floor(), x.ceil() - x);
-        let negative = zeta(s, down) - zeta(s, 1.0 - x);
-        zeta(s, up) + if s.is_multiple_of(2) { negative } else { -negative }
-    };
+    let sum = zeta_of_integer(f64::from(n + 1), x, &|x| power(1.0 / x, n + 1));
     let factorial: f64 = (1..=n).map(f64::from).product();
     if n.is_multiple_of(2) { -factorial * sum } else { factorial * sum }
 }

@@ -88,6 +88,87 @@ impl Tensor {
         }
     }
 
+    /// The norm of order `ord` of the matrices over two axes, that of the rows and that of the columns, which keep length
+    /// 1 if `keep_dims` (`tf.norm` of matrices). The Frobenius norm is [`norm`](Tensor::norm) over both axes.
+    ///
+    /// | order | norm |
+    /// |---|---|
+    /// | 1, -1 | the largest, smallest sum of `|x|` over the rows of a column |
+    /// | ∞, -∞ | the largest, smallest sum of `|x|` over the columns of a row |
+    /// | 2, -2 | the largest, smallest singular value, with the feature `linalg` |
+    ///
+    /// Sums and singular values that are equally large share the gradient.
+    ///
+    /// # Errors
+    /// `ErrorKind::Argument`, if the order is none of these; `ErrorKind::Shape`, if an axis does not exist, both are the
+    /// same, or there is nothing to choose from; `ErrorKind::DType`, if the elements are not floating-point numbers.
+    ///
+    /// ```
+    /// # use slalom_autograd::Tensor;
+    /// let x = Tensor::from_vec([2, 2], vec![1.0f32, -5.0, 3.0, 2.0])?;
+    /// assert_eq!(x.matrix_norm(1.0, [0, 1], false)?.item()?, 7.0);
+    /// assert_eq!(x.matrix_norm(f64::INFINITY, [0, 1], false)?.item()?, 6.0);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub fn matrix_norm(&self, ord: f64, axes: [isize; 2], keep_dims: bool) -> Result<Tensor> {
+        let [rows, columns] = self.matrix_axes("matrix_norm", axes)?;
+        let sums = match ord.abs() {
+            1.0 => self.abs().sum_axes(&[rows], true)?,
+            f64::INFINITY => self.abs().sum_axes(&[columns], true)?,
+            #[cfg(feature = "linalg")]
+            2.0 => self.singular_values([rows, columns])?,
+            _ => {
+                let expected = match cfg!(feature = "linalg") {
+                    true => "an order of 1, 2, ∞ or their negatives",
+                    false => "an order of 1, ∞ or their negatives (2 with the feature `linalg`)",
+                };
+                return Err(Error::new(ErrorKind::Argument, "matrix_norm", expected, ord));
+            }
+        };
+        let choose = if ord > 0.0 { Tensor::max } else { Tensor::min };
+        choose(&sums, &[rows, columns], keep_dims)
+    }
+
+    /// The nuclear norm of the matrices over two axes, which keep length 1 if `keep_dims`: the sum of the singular
+    /// values (`torch.linalg.matrix_norm` of order `nuc`). Needs the feature `linalg`.
+    ///
+    /// # Errors
+    /// As [`matrix_norm`](Tensor::matrix_norm).
+    ///
+    /// ```
+    /// # use slalom_autograd::Tensor;
+    /// let x = Tensor::from_vec([2, 2], vec![3.0f64, 0.0, 0.0, -4.0])?;
+    /// assert!((x.nuclear_norm([0, 1], false)?.item()? - 7.0).abs() < 1e-14);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    #[cfg(feature = "linalg")]
+    pub fn nuclear_norm(&self, axes: [isize; 2], keep_dims: bool) -> Result<Tensor> {
+        let axes = self.matrix_axes("nuclear_norm", axes)?;
+        self.singular_values(axes)?.sum_axes(&axes, keep_dims)
+    }
+
+    /// Two axes of matrices, from the start.
+    fn matrix_axes(&self, op: &'static str, axes: [isize; 2]) -> Result<[isize; 2]> {
+        expect_float(op, self.dtype())?;
+        let axis = |axis| self.shape().axis(axis).map_err(|error| error.context(op));
+        let [rows, columns] = [axis(axes[0])?, axis(axes[1])?];
+        if rows == columns {
+            return Err(Error::new(ErrorKind::Shape, op, "two different axes", format!("{axes:?}")));
+        }
+        Ok([rows as isize, columns as isize])
+    }
+
+    /// The singular values of the matrices over two axes, along the first of these.
+    #[cfg(feature = "linalg")]
+    fn singular_values(&self, [rows, columns]: [isize; 2]) -> Result<Tensor> {
+        let matrix = [rows as usize, columns as usize];
+        let order: Vec<usize> =
+            (0..self.rank()).filter(|axis| !matrix.contains(axis)).chain(matrix).collect();
+        let mut back = vec![0; self.rank()];
+        order.iter().enumerate().for_each(|(from, &to)| back[to] = from);
+        self.transpose(&order)?.svdvals()?.expand_dims(-1)?.transpose(&back)
+    }
+
     /// The tensor divided by its [`vector_norm`](Tensor::vector_norm) over some axes, and that norm, whose axes have length
     /// 1 (`tf.linalg.normalize`).
     ///

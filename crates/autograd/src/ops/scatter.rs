@@ -1,8 +1,7 @@
 //! Placing elements at tuples of indices.
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp};
-use crate::ops::concat::concat;
 use crate::ops::extreme::indicator;
-use crate::ops::gather::{integers, reshaped, rows_of};
+use crate::ops::gather::{reshaped, rows_of};
 use crate::ops::index::scatter_rows;
 use crate::{AsTensor, Tensor, apply};
 use slalom_array::{Array, Error, ErrorKind, Result, Scatter, Shape};
@@ -53,72 +52,6 @@ impl Op for ScatterInto {
         };
         Ok(smallvec![Some(by_target.into()), None, Some(by_rows.into())])
     }
-}
-
-/// Rows at their indices, the last one of those at the same; zeros at the indices that are missing.
-#[derive(Debug, Clone, Copy)]
-struct DynamicStitch;
-
-impl Op for DynamicStitch {
-    fn name(&self) -> &'static str {
-        "dynamic_stitch"
-    }
-    fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
-        let indices = integers("dynamic_stitch", inputs[0])?;
-        if let Some(bad) = indices.iter().find(|&&index| index < 0) {
-            return Err(Error::new(ErrorKind::Index, "dynamic_stitch", "indices of at least 0", bad));
-        }
-        let length = indices.iter().max().map_or(0, |&last| last as usize + 1);
-        let mut target = Array::zeros(inputs[1].shape().replaced(0, length), inputs[1].dtype())?;
-        slalom_array::scatter(Scatter::Update, &mut target, inputs[0], inputs[1])?;
-        Ok(smallvec![target])
-    }
-    fn saves(&self) -> Saves {
-        Saves::Inputs
-    }
-    fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        Ok(smallvec![None, Some(cx.grad()?.gather(cx.input(0), 0)?.into())])
-    }
-}
-
-/// The slices of several tensors, put together by index (`tf.dynamic_stitch`): `out[indices[m][i, ..]] = data[m][i, ..]`.
-///
-/// The indices (`i32` or `i64`) of each tensor have the shape of its first axes. The result is as long as the largest
-/// index asks for; where an index is missing it is 0; where one appears more than once the last slice counts, but as in
-/// TensorFlow each of them gets the gradient.
-///
-/// # Errors
-/// [`ErrorKind::Argument`], if there are no tensors, or not indices for each; [`ErrorKind::Index`], if an index is
-/// negative; [`ErrorKind::Shape`] or [`ErrorKind::DType`], if the tensors do not fit each other.
-///
-/// ```
-/// use slalom_autograd::{Tensor, dynamic_stitch};
-/// let indices = [Tensor::from_vec([2], vec![0, 2])?, Tensor::from_vec([1], vec![1])?];
-/// let data = [Tensor::from_vec([2], vec![1.0f32, 3.0])?, Tensor::from_vec([1], vec![2.0f32])?];
-/// assert_eq!(dynamic_stitch(&indices, &data)?.to_vec::<f32>()?, [1.0, 2.0, 3.0]);
-/// # Ok::<(), slalom_array::Error>(())
-/// ```
-pub fn dynamic_stitch<I: AsTensor, D: AsTensor>(indices: &[I], data: &[D]) -> Result<Tensor> {
-    let op = "dynamic_stitch";
-    if indices.len() != data.len() || data.is_empty() {
-        let got = format!("{} and {}", indices.len(), data.len());
-        return Err(Error::new(ErrorKind::Argument, op, "one or more tensors, and indices for each", got));
-    }
-    let (mut places, mut rows) = (Vec::new(), Vec::new());
-    for (indices, data) in indices.iter().zip(data) {
-        let (indices, data) = (indices.as_tensor(), data.as_tensor());
-        let rank = indices.rank();
-        if data.rank() < rank || data.shape()[..rank] != indices.shape()[..] {
-            let expected = format!("data of shape {} + [..]", indices.shape());
-            return Err(Error::new(ErrorKind::Shape, op, expected, data.shape()));
-        }
-        let merged: Shape = [indices.len()].into_iter().chain(data.shape()[rank..].iter().copied()).collect();
-        places.push(indices.reshape([indices.len()])?);
-        rows.push(data.reshape(merged)?);
-    }
-    let in_place = |error: Error| error.context(op);
-    let places = concat(&places, 0).map_err(in_place)?;
-    apply(DynamicStitch, [&places, &concat(&rows, 0).map_err(in_place)?])
 }
 
 /// A tensor of zeros of the given shape, with `updates` added at tuples of indices (`tf.scatter_nd`): the inverse of

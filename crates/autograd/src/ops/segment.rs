@@ -28,6 +28,7 @@ impl Op for Segment {
         match (self.how, self.segments) {
             (Scatter::Min, Segments::Sorted) => "segment_min",
             (Scatter::Max, Segments::Sorted) => "segment_max",
+            (Scatter::Mul, Segments::Sorted) => "segment_prod",
             (_, Segments::Sorted) => "segment_sum",
             (Scatter::Mul, _) => "unsorted_segment_prod",
             (Scatter::Min, _) => "unsorted_segment_min",
@@ -116,12 +117,12 @@ impl Segment {
 
     /// The product of the others in the segment: where there is one 0, that of all that are not; 0 where there are more.
     fn product_vjp(&self, x: &Tensor, numbers: &Tensor, product: &Tensor, g: &Tensor) -> Result<Tensor> {
-        let is_zero = x.equal(x.like("unsorted_segment_prod", 0.0)?)?;
+        let [zero, one] = [x.like(self.name(), 0.0)?, x.like(self.name(), 1.0)?];
+        let is_zero = x.equal(&zero)?;
         let sum = Segment { how: Scatter::Add, ..*self };
         let zeros = apply(sum, [&is_zero.cast(x.dtype())?, numbers])?;
-        let several = zeros.greater(zeros.like("unsorted_segment_prod", 1.0)?)?;
-        let g = several.where_(g.like("unsorted_segment_prod", 0.0)?, g)?;
-        let without_zeros = is_zero.where_(x.like("unsorted_segment_prod", 1.0)?, x)?;
+        let g = zeros.greater(&one)?.where_(&zero, g)?;
+        let without_zeros = is_zero.where_(one, x)?;
         let rest = of_segments(&apply(*self, [&without_zeros, numbers])?, numbers)?;
         let others = is_zero.where_(rest, of_segments(product, numbers)?.divide_no_nan(x)?)?;
         Ok(of_segments(&g, numbers)? * others)
@@ -182,7 +183,7 @@ fn of_segments(x: &Tensor, numbers: &Tensor) -> Result<Tensor> {
 /// Reductions of rows: `segment_ids` (`i32` or `i64`) says for each row of this tensor to which segment it belongs.
 ///
 /// Those called `segment` take numbers of shape `[n]` in ascending order, and have as many segments as the last number
-/// asks for; empty ones are 0. Those called `unsorted_segment` take numbers in any order, of the shape of any number of
+/// asks for; empty ones are 0, but 1 in products. Those called `unsorted_segment` take numbers in any order, of the shape of any number of
 /// leading axes, and leave out rows with negative ones.
 impl Tensor {
     fn segment(&self, how: Scatter, segments: Segments, segment_ids: &Tensor) -> Result<Tensor> {
@@ -259,6 +260,22 @@ impl Tensor {
         self.segment(Scatter::Max, Segments::Sorted, &segment_ids.as_tensor())
     }
 
+    /// The products of the rows of each segment (`tf.math.segment_prod`); 1 for none. Gradients are right also where
+    /// elements are 0; as in TensorFlow, a segment with several zeros has no second derivative but 0.
+    ///
+    /// # Errors
+    /// As [`segment_sum`](Tensor::segment_sum).
+    ///
+    /// ```
+    /// # use slalom_autograd::Tensor;
+    /// let x = Tensor::from_vec([3], vec![2.0f32, 3.0, 4.0])?;
+    /// assert_eq!(x.segment_prod(Tensor::from_vec([3], vec![0, 0, 2])?)?.to_vec::<f32>()?, [6.0, 1.0, 4.0]);
+    /// # Ok::<(), slalom_array::Error>(())
+    /// ```
+    pub fn segment_prod(&self, segment_ids: impl AsTensor) -> Result<Tensor> {
+        self.segment(Scatter::Mul, Segments::Sorted, &segment_ids.as_tensor())
+    }
+
     /// The sums of the rows of each of `num_segments` segments (`tf.math.unsorted_segment_sum`).
     ///
     /// # Errors
@@ -314,8 +331,8 @@ impl Tensor {
         self.segment(Scatter::Max, Segments::Unsorted(num_segments), &segment_ids.as_tensor())
     }
 
-    /// The products of the rows of each segment (`tf.math.unsorted_segment_prod`); 1 for none. Gradients are right also
-    /// where elements are 0; as in TensorFlow, a segment with several zeros has no second derivative but 0.
+    /// The products of the rows of each segment (`tf.math.unsorted_segment_prod`); 1 for none. Otherwise as
+    /// [`segment_prod`](Tensor::segment_prod).
     ///
     /// # Errors
     /// As [`unsorted_segment_sum`](Tensor::unsorted_segment_sum).

@@ -69,12 +69,12 @@ impl Block {
             .flat_map(|recorded| recorded.inputs.iter().map(|input| input.place()))
     }
 
-    /// What the block's ops, and `result`, take from outside of it, each place once, in order of first use: variables
+    /// What the block's ops, and `results`, take from outside of it, each place once, in order of first use: variables
     /// that were read, in the block or before, and other values that the tapes know.
-    pub(crate) fn operands_from_outside(&self, result: &Tensor) -> (Vec<Place>, Vec<Place>) {
+    pub(crate) fn operands_from_outside(&self, results: &[Tensor]) -> (Vec<Place>, Vec<Place>) {
         with(|session| {
             let (mut reads, mut others) = (Vec::new(), Vec::new());
-            for place in self.operands(session).chain([result.place]) {
+            for place in self.operands(session).chain(results.iter().map(|result| result.place)) {
                 let Some((index, node)) = session.node(place) else { continue };
                 let outside = index < self.start && node.mask & self.tapes != 0;
                 let list = match session.is_read(index, self.tapes) {

@@ -136,6 +136,9 @@ fn panics(x: &Tensor) -> Result<Vec<String>> {
         segment_mean(&indices);
         segment_min(&indices);
         segment_max(&indices);
+        segment_prod(&indices);
+        dynamic_partition(&indices, 2);
+        dynamic_partition(x, 2);
         unsorted_segment_sum(&indices, 2);
         unsorted_segment_mean(&indices, 2);
         unsorted_segment_sqrt_n(&indices, 2);
@@ -154,6 +157,16 @@ fn panics(x: &Tensor) -> Result<Vec<String>> {
         clip_by_tensors(x, x);
         relu_with(0.1, Some(1.0), 0.5);
         polygamma(1);
+        zeta(x);
+        igamma(x);
+        igammac(x);
+        betainc(x, x);
+        bessel_i0();
+        bessel_i1e();
+        bessel_j0();
+        bessel_k1();
+        bessel_k0e();
+        bessel_y1();
         tile(&[2, 1]);
         matvec(x, false);
         tensordot(x, 1);
@@ -181,6 +194,8 @@ fn panics(x: &Tensor) -> Result<Vec<String>> {
         vector_norm(1.0, &[0], false);
         vector_norm(3.0, &[0], false);
         vector_norm(f64::INFINITY, &[0], false);
+        matrix_norm(1.0, [0, 1], false);
+        matrix_norm(2.0, [-2, -1], true);
         normalize(2.0, &[0]);
         clip_by_norm(1.0, &[0]);
         weighted_cross_entropy_with_logits(x, 2.0);
@@ -238,6 +253,7 @@ fn panics(x: &Tensor) -> Result<Vec<String>> {
         svdvals();
         pinv(None);
         matrix_rank(None);
+        nuclear_norm([0, 1], false);
         lstsq(x, 0.0);
         lstsq(x, 0.5);
         det();

@@ -150,3 +150,44 @@ fn lengths_and_sums_of_exponentials_do_not_overflow() -> Result<()> {
     assert_eq!(vector(&[8.0, 0.25]).log2()?.exp2()?.to_vec::<f64>()?, [8.0, 0.25]);
     Ok(())
 }
+
+/// Matrices of the first and the last axis of `[3, 2, 2]`.
+fn matrices() -> Result<Tensor> {
+    Tensor::from_vec([3, 2, 2], vec![1.0, -5.0, 3.0, 2.0, 2.0, 4.0, -6.0, 0.5, 0.0, 1.0, 1.0, 7.0])
+}
+
+#[test]
+fn norms_of_matrices() -> Result<()> {
+    // By numpy 2.4.
+    let x = matrices()?;
+    let cases = [(1.0, [10.0, 10.0]), (-1.0, [3.0, 9.5]), (INF, [6.0, 8.0]), (-INF, [1.0, 5.0])];
+    for (ord, expected) in cases {
+        assert_eq!(x.matrix_norm(ord, [0, 2], false)?.to_vec::<f64>()?, expected, "{ord}");
+        // The other way round columns are rows.
+        let kept =
+            x.matrix_norm(if ord.abs() == 1.0 { INF.copysign(ord) } else { ord.signum() }, [-1, 0], true)?;
+        assert_eq!((&kept.shape()[..], kept.to_vec::<f64>()?), (&[1, 2, 1][..], expected.to_vec()));
+    }
+    assert_eq!(x.matrix_norm(3.0, [0, 1], false).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(x.matrix_norm(1.0, [0, -3], false).unwrap_err().kind(), ErrorKind::Shape);
+    assert_eq!(x.matrix_norm(1.0, [0, 3], false).unwrap_err().kind(), ErrorKind::Shape);
+    Ok(())
+}
+
+#[cfg(feature = "linalg")]
+#[test]
+fn norms_by_singular_values() -> Result<()> {
+    // By numpy 2.4.
+    let x = matrices()?;
+    let close = |x: Tensor, expected: [f64; 2]| -> Result<()> {
+        for (x, expected) in x.to_vec::<f64>()?.into_iter().zip(expected) {
+            assert!((x - expected).abs() < 1e-14 * expected, "{x} for {expected}");
+        }
+        Ok(())
+    };
+    close(x.matrix_norm(2.0, [0, 2], false)?, [6.499358800219552, 7.762844723408578])?;
+    close(x.matrix_norm(-2.0, [2, 0], false)?, [2.1813608564400084, 6.244056518021565])?;
+    let kept = x.nuclear_norm([0, 2], true)?;
+    assert_eq!(kept.shape()[..], [1, 2, 1]);
+    close(kept, [8.68071965665956, 14.006901241430143])
+}

@@ -91,6 +91,16 @@ fn decompositions() -> Vec<Row> {
             all(&[&s, &u.square(), &v.square()])
         }),
         drawn("svdvals", oblong, |x, _| x[0].t()?.svdvals()),
+        drawn("matrix_norm of order 2 and nuclear_norm", oblong, |x, n| {
+            let y = x[0].transpose(&(0..x[0].rank()).rev().collect::<Vec<_>>())?;
+            let (axes, keep_dims) = ([[0, 1], [1, 0]][n % 2], n % 3 == 0);
+            let nuclear = y.nuclear_norm(axes, keep_dims)?;
+            if y.is_empty() {
+                Ok(nuclear)
+            } else {
+                Ok(nuclear * y.matrix_norm([2.0, -2.0][n % 2], axes, keep_dims)?)
+            }
+        }),
         drawn("pinv", oblong, |x, _| x[0].pinv(None)),
     ]
 }

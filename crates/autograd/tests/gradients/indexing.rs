@@ -2,7 +2,7 @@
 use crate::cases::Domain::{Around, Between, Distinct};
 use crate::cases::{Domain, Random, shape};
 use crate::table::{Row, axis, drawn, of_rank};
-use slalom_autograd::{Direction, Tensor, dynamic_stitch, scatter_nd};
+use slalom_autograd::{Direction, Tensor, concat, dynamic_stitch, scatter_nd};
 
 const ANY: Domain = Between(-2.0, 2.0);
 
@@ -186,6 +186,15 @@ fn placing() -> Vec<Row> {
 fn of_segments() -> Vec<Row> {
     vec![
         drawn(
+            "dynamic_partition",
+            |random, n| segments(random, n, ANY, n % 2 == 0),
+            |x, n| {
+                let parts = x[0].dynamic_partition(&x[1] + Tensor::scalar(1i64), 5 + n % 2)?;
+                // One part that nobody uses, those of odd numbers exchanged.
+                Ok(parts[1].square().sum() * parts[0].sum() + concat(&[&parts[3], &parts[2]], 0)?.exp()?)
+            },
+        ),
+        drawn(
             "segment_sum",
             |random, n| segments(random, n, ANY, true),
             |x, _| Ok(x[0].segment_sum(&x[1])?.square()),
@@ -229,22 +238,29 @@ fn of_segments() -> Vec<Row> {
             |x, _| Ok(x[0].unsorted_segment_max(&x[1], 3)?.tanh()?.square()),
         ),
         drawn(
+            "segment_prod",
+            |random, n| factors_of_segments(random, n, true),
+            |x, _| x[0].segment_prod(&x[1]),
+        ),
+        drawn(
             "unsorted_segment_prod",
-            |random, n| {
-                let mut inputs = segments(random, n, Around(0.3), false);
-                if n % 3 == 2 {
-                    // One zero in a segment; of several, the second derivative is 0.
-                    let count = inputs[0].shape()[0];
-                    let factors = (0..count).map(|i| f64::from(i != n % count)).collect();
-                    let ones = vec![1; inputs[0].rank() - 1];
-                    let factors = Tensor::from_vec([&[count], &ones[..]].concat(), factors).unwrap();
-                    inputs[0] = &inputs[0] * factors;
-                }
-                inputs
-            },
+            |random, n| factors_of_segments(random, n, false),
             |x, _| x[0].unsorted_segment_prod(&x[1], 3),
         ),
     ]
+}
+
+/// Segments without small factors, in some cases with one that is 0; of several, the second derivative is 0.
+fn factors_of_segments(random: &mut Random, number: usize, sorted: bool) -> Vec<Tensor> {
+    let mut inputs = segments(random, number, Around(0.3), sorted);
+    if number % 3 == 2 {
+        let count = inputs[0].shape()[0];
+        let factors = (0..count).map(|i| f64::from(i != number % count)).collect();
+        let ones = vec![1; inputs[0].rank() - 1];
+        let factors = Tensor::from_vec([&[count], &ones[..]].concat(), factors).unwrap();
+        inputs[0] = &inputs[0] * factors;
+    }
+    inputs
 }
 
 fn sorting() -> Vec<Row> {

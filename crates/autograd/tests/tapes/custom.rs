@@ -116,6 +116,103 @@ fn closures_in_a_trace() -> Result<()> {
     Ok(())
 }
 
+/// `x y` and `x + y`, with upstream gradients `g` and `h` the gradients `2 g y + 3 h x` and `5 g x + 7 h y`.
+fn product_and_sum(x: &Tensor, y: &Tensor) -> Result<[Tensor; 2]> {
+    custom_gradient([x, y], |[x, y]| {
+        let (a, b) = (x.clone(), y.clone());
+        let gradient =
+            move |[g, h]: &[Tensor; 2]| Ok([2.0 * g * &b + 3.0 * h * &a, 5.0 * g * &a + 7.0 * h * &b]);
+        Ok(([x * y, x + y], gradient))
+    })
+}
+
+#[test]
+fn several_results_and_those_that_nobody_uses() -> Result<()> {
+    let tape = GradientTape::persistent();
+    let [x, y] = [2.0, 3.0].map(|x| tape.watch(&scalar(x)));
+    let [product, sum] = product_and_sum(&x, &y)?;
+    assert_eq!((product.item()?, sum.item()?), (6.0, 5.0));
+    let both = product.square() + 4.0 * &sum;
+    // Upstream: 2 x y = 12 and 4.
+    let [by_x, by_y] = tape.gradient(&both, [&x, &y])?.map(values);
+    assert_eq!((by_x, by_y), (Some(vec![96.0]), Some(vec![204.0])));
+    let [by_x, by_y] = tape.gradient(&product, [&x, &y])?.map(values);
+    assert_eq!((by_x, by_y), (Some(vec![6.0]), Some(vec![10.0])));
+    let [by_x, by_y] = tape.gradient(&sum, [&x, &y])?.map(values);
+    assert_eq!((by_x, by_y), (Some(vec![6.0]), Some(vec![21.0])));
+    Ok(())
+}
+
+#[test]
+fn several_results_in_second_order_and_forward_mode() -> Result<()> {
+    let (outer, tape) = (GradientTape::new(), GradientTape::new());
+    let [x, y] = [2.0, 3.0].map(|x| tape.watch(&outer.watch(&scalar(x))));
+    let [product, sum] = product_and_sum(&x, &y)?;
+    // By x: 4 p y + 12 x, where the slopes of p are 2 y and 5 x.
+    let first = tape.gradient(&(product.square() + 4.0 * sum), &x)?.unwrap().into_dense()?;
+    let [by_x, by_y] = outer.gradient(&first, [&x, &y])?.map(values);
+    assert_eq!((by_x, by_y), (Some(vec![4.0 * 3.0 * 6.0 + 12.0]), Some(vec![4.0 * 6.0 + 4.0 * 3.0 * 10.0])));
+
+    let accumulator = ForwardAccumulator::new([&scalar(2.0), &scalar(3.0)], &[scalar(1.0), scalar(-1.0)])?;
+    let [x, y] = accumulator.primals() else { panic!("two primals") };
+    let [product, sum] = product_and_sum(x, y)?;
+    assert_eq!(accumulator.jvp(&product)?.unwrap().item()?, 6.0 - 10.0);
+    assert_eq!(accumulator.jvp(&sum)?.unwrap().item()?, 6.0 - 21.0);
+    Ok(())
+}
+
+#[test]
+fn several_results_nested_and_in_a_trace() -> Result<()> {
+    // Swapped and with slopes of 1: the gradients of the inner closure count in the second order alone.
+    let swapped = |x: &Tensor, y: &Tensor| {
+        custom_gradient([x, y], |[x, y]| {
+            let [product, sum] = product_and_sum(x, y)?;
+            let p = product.clone();
+            Ok(([sum, product], move |[g, h]: &[Tensor; 2]| Ok([g * &p, h.clone()])))
+        })
+    };
+    let trace = Trace::new()?;
+    let (outer, tape) = (GradientTape::new(), GradientTape::new());
+    let [x, y] = [2.0, 3.0].map(|x| tape.watch(&outer.watch(&scalar(x))));
+    let [sum, product] = swapped(&x, &y)?;
+    let [by_x, by_y] = tape.gradient(&(3.0 * &sum + 7.0 * &product), [&x, &y])?;
+    let (by_x, by_y) = (by_x.unwrap().into_dense()?, by_y.unwrap().into_dense()?);
+    // Three times the slopes of the product.
+    let [by_xx, by_xy] = outer.gradient(&by_x, [&x, &y])?.map(|g| g.unwrap().into_dense().unwrap());
+    let mut plan = trace.finish(&[&sum, &product, &by_x, &by_y, &by_xx, &by_xy])?;
+    for _ in 0..2 {
+        let results = plan.run()?.iter().map(|x| x.item()).collect::<Result<Vec<_>>>()?;
+        assert_eq!(results, [5.0, 6.0, 18.0, 7.0, 18.0, 30.0]);
+    }
+    Ok(())
+}
+
+#[test]
+fn results_of_any_type_and_number() -> Result<()> {
+    let tape = GradientTape::new();
+    let x = tape.watch(&vector(&[1.0, 3.0, 2.0]));
+    let [places, largest, same] = custom_gradient([&x], |[x]| {
+        let (largest, places) = x.top_k(2)?;
+        let gradient = |[_, g, h]: &[Tensor; 3]| Ok([g.sum() * Tensor::ones([3], g.dtype())? + h]);
+        Ok(([places, largest, x.clone()], gradient))
+    })?;
+    assert_eq!(places.to_vec::<i32>()?, [1, 2]);
+    assert_eq!(values(tape.gradient(&(largest.sum() + same.sum()), &x)?), Some(vec![3.0; 3]));
+    let tape = GradientTape::new();
+    let x = tape.watch(&scalar(1.0));
+    let none: [Tensor; 0] = custom_gradient([&x], |[x]| {
+        let x = x.clone();
+        Ok(([], move |_: &[Tensor; 0]| Ok([x.clone()])))
+    })?;
+    assert!(none.is_empty());
+    // A captured tensor behind the second result.
+    let y = x.square();
+    let error =
+        custom_gradient([&x], |[x]| Ok(([x.clone(), y.clone()], |g: &[Tensor; 2]| Ok([g[0].clone()]))));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Argument);
+    Ok(())
+}
+
 /// A function with products, reductions and kinks.
 fn block(x: &Tensor, w: &Tensor) -> Result<Tensor> {
     let h = (x * w).tanh()? + x.sum_axes(&[0], true)?;

@@ -1,10 +1,10 @@
 //! Orthogonal decompositions: QR, eigenvalues, singular values.
+use crate::cut::refuse;
 use crate::op::{Gradients, Op, Outputs, Saves, Vjp, one};
 use crate::ops::concat::concat;
 use crate::ops::diagonal::matrix_of;
-use crate::session;
 use crate::{Tensor, apply, apply_many};
-use slalom_array::{Array, Error, ErrorKind, Result, linalg};
+use slalom_array::{Array, Result, linalg};
 use smallvec::smallvec;
 
 /// `a b` and `aᵀ b`, `a bᵀ`
@@ -27,14 +27,6 @@ fn reciprocal_differences(x: &Tensor) -> Result<Tensor> {
 
 fn safe_reciprocal(x: &Tensor) -> Result<Tensor> {
     Ok(x * (x.square() + 1e-20).reciprocal()?)
-}
-
-/// Refuses what has no gradient, if a tape wants one.
-fn refuse(op: &'static str, x: &Tensor, what: &str) -> Result<()> {
-    if !session::differentiates(x.place) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Gradient, op, "an op with a gradient for its watched operand", what))
 }
 
 /// `q r`
