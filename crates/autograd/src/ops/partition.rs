@@ -58,13 +58,13 @@ impl Op for DynamicPartition {
         let given = (0..self.count).filter(|&i| cx.has_grad(i)).collect::<Vec<_>>();
         let grads = given.iter().map(|&i| cx.grad_of(i)).collect::<Result<Vec<_>>>()?;
         let (rows, numbers) = (cx.input_shape(0)[0], cx.input(1));
-        let inputs: Vec<&Tensor> = [&numbers].into_iter().chain(&grads).collect();
+        let inputs: Vec<&Tensor> = [numbers].into_iter().chain(&grads).collect();
         let gradient = apply_many(RowsOfPartitions { partition: *self, rows, given }, &inputs)?.remove(0);
         Ok(smallvec![Some(gradient.into()), None])
     }
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
         let Some(tangent) = cx.tangent(0) else { return Ok(smallvec![None; self.count]) };
-        Ok(apply_many(*self, &[tangent, &cx.input(1)])?.into_iter().map(Some).collect())
+        Ok(apply_many(*self, &[tangent, cx.input(1)])?.into_iter().map(Some).collect())
     }
 }
 
@@ -92,7 +92,7 @@ impl Op for RowsOfPartitions {
         Saves::Inputs
     }
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
-        let parts = apply_many(self.partition, &[&cx.grad()?, &cx.input(0)])?;
+        let parts = apply_many(self.partition, &[&cx.grad()?, cx.input(0)])?;
         let given = self.given.iter().map(|&number| Some(parts[number].clone().into()));
         Ok([None].into_iter().chain(given).collect())
     }

@@ -76,7 +76,7 @@ impl Special {
     }
 
     fn slope_or_error(self, i: usize, cx: &Vjp<'_>) -> Result<Tensor> {
-        let x = (0..cx.inputs()).map(|i| cx.input(i)).collect();
+        let x = (0..cx.inputs()).map(|i| cx.input(i).clone()).collect();
         self.slope(i, &x)?.ok_or_else(|| cx.no_gradient("one by a parameter"))
     }
 }
