@@ -78,17 +78,14 @@ fn transposed(random: &mut Random, number: usize) -> Vec<Tensor> {
     let inputs = Case::convolution(random, number, false);
     let case = Case::new(number);
     let y = inputs[0].convolution(&inputs[1], &case.options().groups(case.groups)).unwrap();
-    // The lengths of the result, which those of the input do not tell.
-    let lengths = inputs[0].shape().iter().map(|&n| n as i64).collect();
-    let lengths = Tensor::from_vec([inputs[0].rank()], lengths).unwrap();
-    vec![ANY.tensor(random, y.shape()), inputs[1].clone(), lengths]
+    // Of the shape of the result, which that of the input does not tell.
+    let result = Tensor::scalar(0i64).broadcast_to(inputs[0].shape()).unwrap();
+    vec![ANY.tensor(random, y.shape()), inputs[1].clone(), result]
 }
 
 fn conv_transpose(x: &[Tensor], number: usize) -> Result<Tensor> {
     let case = Case::new(number);
-    let lengths = slalom_array::Array::from(x[2].clone()).to_vec::<i64>()?;
-    let shape: Vec<usize> = lengths.iter().map(|&n| n as usize).collect();
-    x[0].conv_transpose(&x[1], shape, &case.options().groups(case.groups))
+    x[0].conv_transpose(&x[1], x[2].shape(), &case.options().groups(case.groups))
 }
 
 pub(crate) fn rows() -> Vec<Row> {
