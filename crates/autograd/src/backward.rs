@@ -4,7 +4,6 @@ use crate::numerics;
 use crate::op::{OpRef, Vjp};
 use crate::session::{self, KEPT_NODES, Session};
 use crate::sources::SourceKey;
-use crate::tensor::Place;
 use crate::{Gradient, Tensor};
 use slalom_array::{Error, ErrorKind, Result};
 use smallvec::SmallVec;
@@ -91,7 +90,7 @@ impl Lent {
         if !last || session::recording() != 0 {
             return None;
         }
-        session::with(|s| s.only(bit).then(|| Lent(std::mem::replace(&mut s.list, List::EMPTY))))
+        session::with(|s| s.only(bit).then(|| Lent(s.list.take())))
     }
 }
 
@@ -117,15 +116,15 @@ struct Shared;
 
 impl Nodes for Shared {
     fn visit(&mut self, index: usize, f: impl FnOnce(Recorded<'_>) -> Result<()>) -> Result<()> {
-        type Copied = (Place, OpRef, SmallVec<[Operand; 3]>, usize);
+        type Copied = (OpRef, SmallVec<[Operand; 3]>, usize);
         let copied = session::with(|s| -> Option<Copied> {
-            let Recorded { place, op, inputs, outputs } = s.list.recorded(index)?;
+            let Recorded { op, inputs, outputs } = s.list.recorded(index)?;
             let operands = inputs.iter().chain(outputs).cloned().collect();
-            Some((place, op.clone(), operands, inputs.len()))
+            Some((op.clone(), operands, inputs.len()))
         });
-        let Some((place, op, operands, inputs)) = copied else { return Ok(()) };
+        let Some((op, operands, inputs)) = copied else { return Ok(()) };
         let (inputs, outputs) = operands.split_at(inputs);
-        f(Recorded { place, op: &op, inputs, outputs })
+        f(Recorded { op: &op, inputs, outputs })
     }
 }
 
@@ -201,7 +200,7 @@ impl Pass {
             }
             let reaches = match list.recorded(index) {
                 // Inputs stand on the list as long as what was computed from them.
-                Some(recorded) => recorded.inputs.iter().any(|input| pass.reaches(input.place()).is_some()),
+                Some(recorded) => recorded.inputs.iter().any(|input| pass.reaches(input.node).is_some()),
                 None => at > 0 && pass.scratch.flags[at - 1] & REACHES != 0,
             };
             if reaches {
@@ -220,8 +219,8 @@ impl Pass {
 
     /// Where a node that depends on a source stands in this pass.
     #[inline]
-    fn reaches(&self, place: Place) -> Option<usize> {
-        let at = place.parts().1.wrapping_sub(self.low as usize);
+    fn reaches(&self, index: u32) -> Option<usize> {
+        let at = index.wrapping_sub(self.low) as usize;
         (self.scratch.flags.get(at)? & REACHES != 0).then_some(at)
     }
 
@@ -265,7 +264,7 @@ impl Pass {
         };
         let mut needs = 0;
         for (i, input) in recorded.inputs.iter().enumerate().take(64) {
-            if self.reaches(input.place()).is_some() {
+            if self.reaches(input.node).is_some() {
                 needs |= 1 << i;
             }
         }
@@ -281,7 +280,7 @@ impl Pass {
         };
         for (i, (gradient, input)) in gradients.iter_mut().zip(recorded.inputs).enumerate() {
             let Some(gradient) = gradient.take() else { continue };
-            let Some(target) = self.reaches(input.place()) else { continue };
+            let Some(target) = self.reaches(input.node) else { continue };
             if gradient.shape() != input.shape() || gradient.dtype() != input.dtype() {
                 return Err(misfit(op.name(), i, input, &gradient));
             }

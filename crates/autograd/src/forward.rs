@@ -104,7 +104,8 @@ impl ForwardAccumulator {
             let seed = match key {
                 SourceKey::Tensor(tensor) => {
                     let handle = tape.watch(tensor);
-                    let Some((_, index)) = handle.place.as_node() else { unreachable!("watched above") };
+                    let found = session::with(|s| s.node(handle.place).map(|(index, _)| index));
+                    let index = found.expect("watched above");
                     handles.push(handle);
                     Seed::Node(index)
                 }
@@ -244,7 +245,7 @@ fn needed(tangents: &mut [State], top: u32, bit: u64) -> Vec<u32> {
 
 /// Computes the tangents of the results of the op at `index`.
 fn advance(tangents: &mut Vec<State>, index: u32) -> Result<()> {
-    let (place, op, operands, inputs) = session::with(|session| {
+    let (op, operands, inputs) = session::with(|session| {
         let recorded = session.list.recorded(index as usize).expect("the first node of an op");
         let operands: SmallVec<[Operand; 3]> =
             recorded.inputs.iter().chain(recorded.outputs).cloned().collect();
@@ -254,10 +255,10 @@ fn advance(tangents: &mut Vec<State>, index: u32) -> Result<()> {
         };
         let inputs: SmallVec<[Option<Tensor>; 4]> =
             recorded.inputs.iter().map(|i| tangent(i.place())).collect();
-        (recorded.place, recorded.op.clone(), operands, inputs)
+        (recorded.op.clone(), operands, inputs)
     });
     let (of_inputs, of_outputs) = operands.split_at(inputs.len());
-    let recorded = Recorded { place, op: &op, inputs: of_inputs, outputs: of_outputs };
+    let recorded = Recorded { op: &op, inputs: of_inputs, outputs: of_outputs };
     let count = recorded.outputs.len();
     let mut results: Tangents = smallvec![None; count];
     let mut given = inputs.iter().flatten().peekable();

@@ -1,8 +1,8 @@
 //! The nodes that one thread records, shared by all of its tapes and its trace.
 //!
 //! Nodes stand in execution order in one flat list; each has a mask of the tapes that want it. A node is known by its
-//! index and the *epoch* in which it was recorded: when nodes are freed a new epoch begins, so that a handle that
-//! outlives its tape, or crosses to another thread, is never mistaken for a handle of a later node.
+//! serial number, which no other node has: a handle that outlives its tape, or crosses to another thread, is never mistaken
+//! for that of another node.
 mod aliases;
 mod block;
 pub(crate) mod rerun;
@@ -13,7 +13,7 @@ pub use rerun::{assign_variable, notes_assignments};
 
 use crate::Tensor;
 use crate::cut;
-use crate::list::{List, Node, Operand};
+use crate::list::{List, NOWHERE, Node, Operand};
 use crate::op::{Op, OpRef, Saves};
 use crate::tensor::Place;
 use slalom_array::Array;
@@ -32,31 +32,11 @@ pub(crate) const MAX_TAPES: u32 = 62;
 /// Beyond this many nodes the memory of the list, and that of a backward pass, is given back after use.
 pub(crate) const KEPT_NODES: usize = 1 << 16;
 
-/// A number that is given once: to an epoch, or to a value of a variable. A thread takes many at a time, so that most cost
-/// nothing.
-#[inline]
-fn unique() -> u64 {
-    const BLOCK: u64 = 1 << 16;
-    static BLOCKS: AtomicU64 = AtomicU64::new(BLOCK);
-    thread_local! {
-        static NEXT: Cell<u64> = const { Cell::new(0) };
-    }
-    NEXT.with(|next| {
-        let number = match next.get() {
-            end if end % BLOCK == 0 => BLOCKS.fetch_add(BLOCK, Ordering::Relaxed),
-            number => number,
-        };
-        next.set(number + 1);
-        number
-    })
-}
-
 /// What a thread knows of one variable.
 #[derive(Clone, Copy, Default, PartialEq)]
 struct VariableEntry {
-    /// The node of the last read, valid while its epoch is.
-    epoch: u64,
-    index: u32,
+    /// Of the node of the last read.
+    place: Place,
     /// Of the variable's value at the last read.
     version: u64,
     /// Tapes that watch the variable explicitly.
@@ -65,15 +45,14 @@ struct VariableEntry {
 
 pub(crate) struct Session {
     pub(crate) list: List,
-    epoch: u64,
     /// Bits of the tapes that live.
     live: u64,
     /// Of these, those that watch each trainable variable that is read.
     automatic: u64,
     /// By the variable's id.
     variables: Vec<VariableEntry>,
-    /// Earlier nodes of variables that have been read more than once: id, epoch, index.
-    earlier: Vec<(u32, u64, u32)>,
+    /// Ids of variables that have been read more than once, with their earlier nodes.
+    earlier: Vec<(u32, Place)>,
 }
 
 thread_local! {
@@ -82,7 +61,6 @@ thread_local! {
     static SESSION: RefCell<Session> = const {
         RefCell::new(Session {
             list: List::EMPTY,
-            epoch: 0,
             live: 0,
             automatic: 0,
             variables: Vec::new(),
@@ -130,7 +108,7 @@ impl Drop for Untraced {
 
 /// Whether a trace is recorded on this thread that the value depends on.
 pub(crate) fn traces(place: Place) -> bool {
-    recording() & TRACE != 0 && place.as_node().is_some() && with(|s| s.list.wanted(place) & TRACE != 0)
+    recording() & TRACE != 0 && place.is_node() && with(|s| s.list.wanted(place) & TRACE != 0)
 }
 
 /// Whether a tape records that the value belongs to.
@@ -142,24 +120,21 @@ impl Session {
     /// The node at a place, if it is still there.
     #[inline]
     pub(crate) fn node(&self, place: Place) -> Option<(u32, &Node)> {
-        let (epoch, index) = place.parts();
-        self.list.nodes().get(index).filter(|node| node.epoch == epoch).map(|node| (index as u32, node))
+        self.list.find(place).map(|index| (index as u32, &self.list.nodes()[index]))
     }
 
-    /// The place of the first result of the op that comes next.
-    #[inline]
-    fn next_place(&self) -> Place {
-        Place::node(self.epoch, self.list.len() as u32)
-    }
-
-    /// Adds an op whose operands are on the list, and returns the place of its first result.
-    #[inline]
-    fn push(&mut self, mask: u64, op: OpRef, counts: (usize, usize)) -> Place {
-        Place::node(self.epoch, self.list.push(self.epoch, mask, op, counts))
-    }
-
-    fn next_epoch(&mut self) {
-        self.epoch = unique();
+    /// Sees to it that there are serial numbers for what comes.
+    pub(super) fn reserve(&mut self) {
+        /// How many numbers a thread takes at a time.
+        const BLOCK: u64 = 1 << 36;
+        /// More than there are nodes on a list.
+        const ENOUGH: u64 = 1 << 33;
+        static BLOCKS: AtomicU64 = AtomicU64::new(BLOCK);
+        let taken = self.list.next_serial() % BLOCK;
+        if taken == 0 || taken > BLOCK - ENOUGH {
+            // Not at the beginning of the block, to which a thread comes that has used up the one before.
+            self.list.go_on_with(BLOCKS.fetch_add(BLOCK, Ordering::Relaxed) + 1);
+        }
     }
 
     /// Whether the tape of `bit` is the only one that lives.
@@ -170,15 +145,15 @@ impl Session {
     /// Calls `f` with each node of a variable on the tapes of `mask`, earlier ones first.
     #[inline]
     pub(crate) fn variable_nodes(&self, id: &VariableId, mask: u64, mut f: impl FnMut(u32)) {
-        let mut visit = |epoch, index| match self.node(Place::node(epoch, index)) {
+        let mut visit = |place| match self.node(place) {
             Some((index, node)) if node.mask & mask != 0 => f(index),
             _ => {}
         };
-        for &(_, epoch, index) in self.earlier.iter().filter(|&&(of, ..)| of == id.0) {
-            visit(epoch, index);
+        for &(_, place) in self.earlier.iter().filter(|&&(of, _)| of == id.0) {
+            visit(place);
         }
         if let Some(entry) = self.variables.get(id.0 as usize) {
-            visit(entry.epoch, entry.index);
+            visit(entry.place);
         }
     }
 }
@@ -218,8 +193,8 @@ pub(crate) fn record(
             }
             mask = TRACE;
         }
-        session.list.operands(session.epoch, mask, facts.saves, inputs, outputs);
-        session.push(mask, op, (inputs.len(), outputs.len()))
+        session.list.operands(mask, facts.saves, inputs, outputs);
+        session.list.push(mask, op, (inputs.len(), outputs.len()))
     })
 }
 
@@ -235,12 +210,12 @@ fn watch_as(op: OpRef, bit: u64, tensor: &Tensor) -> Tensor {
     }
     with(|session| {
         let before = session.list.wanted(tensor.place);
-        let place = if before != 0 { tensor.place } else { Place::CONSTANT };
+        let known = if before != 0 { session.list.known(tensor.place) } else { (Place::CONSTANT, NOWHERE) };
         let constant = recording() & TRACE != 0 && before & TRACE == 0;
-        session.list.operand(Operand::new(&tensor.array, place, constant));
-        session.list.operand(Operand::new(&tensor.array, session.next_place(), false));
+        session.list.operand(Operand::new(&tensor.array, known, constant));
+        session.list.operand(Operand::new(&tensor.array, session.list.next(), false));
         let mask = (before | TRACE) & recording() | bit;
-        let place = session.push(mask, op, (1, 1));
+        let place = session.list.push(mask, op, (1, 1));
         Tensor::placed(tensor.array.clone(), place)
     })
 }
@@ -251,9 +226,7 @@ fn watch_as(op: OpRef, bit: u64, tensor: &Tensor) -> Tensor {
 pub(crate) fn open(bits: impl Fn(u64) -> u64, automatic: bool) -> (u64, usize) {
     with(|session| {
         let bit = bits(session.live);
-        if session.list.len() == 0 {
-            session.next_epoch();
-        }
+        session.reserve();
         session.live |= bit;
         if automatic {
             session.automatic |= bit;
@@ -287,7 +260,7 @@ pub(crate) fn close(bit: u64, start: usize, watched: &[u32]) {
             session.variables[id as usize].watched &= !bit;
         }
         if session.live == 0 {
-            all = std::mem::replace(&mut session.list, List::EMPTY);
+            all = session.list.take();
             session.earlier.clear();
             return;
         }
@@ -304,11 +277,8 @@ pub(crate) fn close(bit: u64, start: usize, watched: &[u32]) {
             }
         }
         list.truncate(kept);
-        session.next_epoch();
         let Session { earlier, list, .. } = session;
-        earlier.retain(|&(_, epoch, index)| {
-            list.nodes().get(index as usize).is_some_and(|node| node.epoch == epoch && node.mask != 0)
-        });
+        earlier.retain(|&(_, place)| list.wanted(place) != 0);
     });
     recycle(all);
 }
@@ -320,6 +290,7 @@ pub(crate) fn recycle(mut list: List) {
         let _ = SESSION.try_with(|session| {
             let mut session = session.borrow_mut();
             if session.list.capacity() < list.capacity() && session.list.len() == 0 {
+                list.go_on_with(session.list.next_serial());
                 session.list = list;
             }
         });
@@ -352,10 +323,23 @@ impl Drop for VariableId {
     }
 }
 
-/// A number for a new value of a variable; never given twice, so that a value is known by its version alone.
+/// A number for a new value of a variable; never given twice, so that a value is known by its version alone. A thread takes
+/// many at a time, so that most cost nothing.
 #[inline]
 pub fn next_version() -> u64 {
-    unique()
+    const BLOCK: u64 = 1 << 16;
+    static BLOCKS: AtomicU64 = AtomicU64::new(BLOCK);
+    thread_local! {
+        static NEXT: Cell<u64> = const { Cell::new(0) };
+    }
+    NEXT.with(|next| {
+        let version = match next.get() {
+            end if end % BLOCK == 0 => BLOCKS.fetch_add(BLOCK, Ordering::Relaxed),
+            version => version,
+        };
+        next.set(version + 1);
+        version
+    })
 }
 
 /// The value of a variable as a tensor, recorded where a tape wants it: `value` is what the variable holds at
@@ -387,18 +371,15 @@ pub fn read_variable(
         if mask == 0 {
             return value.into();
         }
-        let last = Place::node(entry.epoch, entry.index);
-        if let Some((_, node)) = session.node(last) {
+        if let Some((_, node)) = session.node(entry.place) {
             if entry.version == version && node.mask & mask == mask {
-                return Tensor::placed(value, last);
+                return Tensor::placed(value, entry.place);
             }
-            session.earlier.push((id as u32, entry.epoch, entry.index));
+            session.earlier.push((id as u32, entry.place));
         }
-        session.list.operand(Operand::new(&value, session.next_place(), false));
-        let place = session.push(mask, OpRef::Shared(op()), (0, 1));
-        if let Some((epoch, index)) = place.as_node() {
-            session.variables[id] = VariableEntry { epoch, index, version, watched: entry.watched };
-        }
+        session.list.operand(Operand::new(&value, session.list.next(), false));
+        let place = session.list.push(mask, OpRef::Shared(op()), (0, 1));
+        session.variables[id] = VariableEntry { place, version, watched: entry.watched };
         Tensor::placed(value, place)
     })
 }

@@ -1,4 +1,5 @@
 //! What a tape or a trace has recorded, as a table and as a graph.
+use crate::list::NOWHERE;
 use crate::session;
 use crate::tape::{GradientTape, PersistentGradientTape};
 use slalom_array::{DType, Shape};
@@ -62,7 +63,7 @@ impl Summary {
                     index: index as u32,
                     op: recorded.op.name(),
                     kept: new.map(|(_, bytes)| bytes).sum(),
-                    inputs: recorded.inputs.iter().map(|i| session.node(i.place()).map(|(i, _)| i)).collect(),
+                    inputs: recorded.inputs.iter().map(|i| (i.node != NOWHERE).then_some(i.node)).collect(),
                     results: recorded.outputs.iter().map(|o| (o.shape().clone(), o.dtype())).collect(),
                 });
             }

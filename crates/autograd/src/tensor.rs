@@ -4,56 +4,51 @@ use slalom_array::{Array, DType, Element, Error, ErrorKind, Result, Shape};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Where a tensor stands with respect to the tapes of a thread: no tape knows it, it is the value of a node, or it
-/// depends on something watched, but an op on the way has no gradient.
+/// Where a tensor stands with respect to the tapes of a thread: 0, if no tape knows it; if it is the value of a node, the
+/// serial number of that; and where it depends on something watched, but an op on the way has no gradient, from [`CUT`] on,
+/// the number of that op in `cut`.
 ///
-/// Not an enum, so that a node is looked up without asking first whether it is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// Of the node, whether the one of that index is still the same; beside `NOWHERE` the number of an op in `cut`, or 0.
-    epoch: u64,
-    /// Of the node, or `NOWHERE`.
-    index: u32,
-}
+/// One number, so that a tensor is a pair of them, which moves in registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Place(u64);
 
-/// There are never so many nodes.
-const NOWHERE: u32 = u32::MAX;
+const CUT: u64 = 1 << 63;
 
 impl Place {
-    pub(crate) const CONSTANT: Place = Place { epoch: 0, index: NOWHERE };
+    pub(crate) const CONSTANT: Place = Place(0);
 
     #[inline]
-    pub(crate) fn node(epoch: u64, index: u32) -> Place {
-        Place { epoch, index }
+    pub(crate) fn node(serial: u64) -> Place {
+        Place(serial)
     }
 
-    /// `serial`: which cut; not 0.
-    pub(crate) fn cut(serial: u64) -> Place {
-        Place { epoch: serial, index: NOWHERE }
-    }
-
-    /// The epoch and the index of a node.
-    #[inline]
-    pub(crate) fn as_node(self) -> Option<(u64, u32)> {
-        (self.index != NOWHERE).then_some((self.epoch, self.index))
+    /// `number`: which cut.
+    pub(crate) fn cut(number: u64) -> Place {
+        Place(CUT | number)
     }
 
     /// The number of a cut.
     #[inline]
     pub(crate) fn as_cut(self) -> Option<u64> {
-        (self.index == NOWHERE && self.epoch != 0).then_some(self.epoch)
+        (self.0 >= CUT).then_some(self.0 & !CUT)
     }
 
-    /// Of a node its epoch, and its index; of everything else an index that no node has.
+    /// The serial number of a node; of everything else one that no node has.
     #[inline]
-    pub(crate) fn parts(self) -> (u64, usize) {
-        (self.epoch, self.index as usize)
+    pub(crate) fn serial(self) -> u64 {
+        self.0
     }
 
     /// Result `i` of an op whose first result is here.
     #[inline]
     pub(crate) fn result(self, i: usize) -> Place {
-        if self.index == NOWHERE { self } else { Place { index: self.index + i as u32, ..self } }
+        if self.is_node() { Place(self.0 + i as u64) } else { self }
+    }
+
+    /// Whether it is, or was, that of a node.
+    #[inline]
+    pub(crate) fn is_node(self) -> bool {
+        (1..CUT).contains(&self.0)
     }
 }
 

@@ -117,12 +117,10 @@ impl Plan {
             let operands = recorded
                 .inputs
                 .iter()
-                .map(|input| {
-                    match (input.place().as_node().and_then(|(_, i)| inside(i as usize)), input.tensor()) {
-                        (Some(at), _) => Ok(Operand::Slot(slot_of[&at])),
-                        (_, Some(tensor)) => Ok(Operand::Constant(tensor.array.clone())),
-                        _ => Err(from_outside(recorded.op.name())),
-                    }
+                .map(|input| match (inside(input.node as usize), input.tensor()) {
+                    (Some(at), _) => Ok(Operand::Slot(slot_of[&at])),
+                    (_, Some(tensor)) => Ok(Operand::Constant(tensor.array.clone())),
+                    _ => Err(from_outside(recorded.op.name())),
                 })
                 .collect::<Result<_>>()?;
             for k in 0..recorded.outputs.len() {
@@ -260,9 +258,8 @@ fn needed(list: &List, start: usize, places: &[Option<usize>]) -> Vec<bool> {
         }
         if needed[i] {
             for input in recorded.inputs {
-                if let Some((_, index)) = input.place().as_node()
-                    && let Some(flag) = (index as usize).checked_sub(start).and_then(|at| needed.get_mut(at))
-                {
+                let at = (input.node as usize).checked_sub(start);
+                if let Some(flag) = at.and_then(|at| needed.get_mut(at)) {
                     *flag = true;
                 }
             }

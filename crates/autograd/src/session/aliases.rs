@@ -18,23 +18,22 @@ impl VariableId {
 impl Session {
     /// The variable whose read is at `place`, and its version at the last read.
     pub(super) fn variable_at(&self, place: Place) -> Option<(ManuallyDrop<VariableId>, u64)> {
-        let (epoch, index) = place.as_node()?;
-        let earlier = self.earlier.iter().find(|&&(_, e, i)| (e, i) == (epoch, index)).map(|&(id, ..)| id);
-        let last = || self.variables.iter().position(|entry| (entry.epoch, entry.index) == (epoch, index));
+        if !place.is_node() {
+            return None;
+        }
+        let earlier = self.earlier.iter().find(|&&(_, of)| of == place).map(|&(id, _)| id);
+        let last = || self.variables.iter().position(|entry| entry.place == place);
         let id = earlier.or_else(|| last().map(|id| id as u32))?;
         Some((ManuallyDrop::new(VariableId(id)), self.variables[id as usize].version))
     }
 
     /// Notes that the read of a variable has moved.
     pub(super) fn move_variable(&mut self, before: Place, after: Place) {
-        let (Some((epoch, index)), Some((to_epoch, to))) = (before.as_node(), after.as_node()) else {
-            return;
-        };
-        for entry in self.variables.iter_mut().filter(|entry| (entry.epoch, entry.index) == (epoch, index)) {
-            (entry.epoch, entry.index) = (to_epoch, to);
+        for entry in self.variables.iter_mut().filter(|entry| entry.place == before) {
+            entry.place = after;
         }
-        for entry in self.earlier.iter_mut().filter(|entry| (entry.1, entry.2) == (epoch, index)) {
-            (entry.1, entry.2) = (to_epoch, to);
+        for entry in self.earlier.iter_mut().filter(|entry| entry.1 == before) {
+            entry.1 = after;
         }
     }
 }
@@ -76,11 +75,10 @@ impl Aliases {
     /// Variables, each once, that a tape watches.
     pub(crate) fn new<'a>(variables: impl Iterator<Item = (&'a VariableId, u64, Place)>) -> Aliases {
         let alias = |(id, version, place): (&VariableId, u64, Place)| {
-            let Some((epoch, index)) = place.as_node() else { unreachable!("an alias is a node") };
             with(|session| {
                 let entry = &mut session.variables[id.0 as usize];
                 let before = *entry;
-                *entry = VariableEntry { epoch, index, version, watched: before.watched };
+                *entry = VariableEntry { place, version, watched: before.watched };
                 Alias { id: id.0, before, alias: *entry }
             })
         };
@@ -94,8 +92,7 @@ impl Aliases {
 
     /// Whether the variable of a node has been read as another node.
     pub(crate) fn displaced(&self, place: Place) -> bool {
-        let Some((epoch, index)) = place.as_node() else { return false };
-        let of = |a: &&Alias| (a.alias.epoch, a.alias.index) == (epoch, index);
+        let of = |a: &&Alias| a.alias.place == place;
         self.0.iter().find(of).is_some_and(|a| with(|s| s.variables[a.id as usize] != a.alias))
     }
 }
@@ -105,9 +102,9 @@ impl Drop for Aliases {
         with(|session| {
             for Alias { id, before, alias } in &self.0 {
                 let last = std::mem::replace(&mut session.variables[*id as usize], *before);
-                session.earlier.retain(|entry| *entry != (*id, alias.epoch, alias.index));
+                session.earlier.retain(|entry| *entry != (*id, alias.place));
                 if last != *alias {
-                    session.earlier.push((*id, last.epoch, last.index));
+                    session.earlier.push((*id, last.place));
                 }
             }
         });

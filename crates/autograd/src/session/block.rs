@@ -120,7 +120,7 @@ impl Block {
             let mut kept = Vec::new();
             for index in (start..end).filter(|&index| session.is_read(index, TAPES)) {
                 let node = &session.list.nodes()[index as usize];
-                let before = Place::node(node.epoch, index);
+                let before = node.place();
                 let Some(Recorded { op, outputs, .. }) = session.list.recorded(index as usize) else {
                     continue;
                 };
@@ -128,10 +128,10 @@ impl Block {
             }
             freed.extend((start..end).filter_map(|index| session.list.free(index as usize)));
             session.list.truncate(start as usize);
-            session.next_epoch();
+            session.reserve();
             for (before, mask, op, value) in kept {
-                session.list.operand(value.placed(session.next_place()));
-                let after = session.push(mask, op, (0, 1));
+                session.list.operand(value.placed(session.list.next()));
+                let after = session.list.push(mask, op, (0, 1));
                 session.move_variable(before, after);
                 for read in reads.iter_mut().filter(|read| read.value.place == before) {
                     read.value.place = after;
