@@ -8,7 +8,6 @@ use crate::list::{Operand, Recorded};
 use crate::session::{self, VariableId};
 use crate::sources::{SourceKey, Sources, Targets};
 use crate::tape::{Pause, Tape};
-use crate::tensor::Place;
 #[cfg(doc)]
 use crate::{GradientTape, Op};
 use crate::{Tensor, UnconnectedGradients};
@@ -235,8 +234,10 @@ fn needed(tangents: &mut [State], top: u32, bit: u64) -> Vec<u32> {
                 }
             }
             pending.push(index);
-            let inputs = recorded.inputs.iter().filter_map(|input| session.node(input.place()));
-            stack.extend(inputs.filter(|(_, node)| node.mask & bit != 0).map(|(index, _)| index));
+            let wanted = |node: &u32| {
+                session.list.nodes().get(*node as usize).is_some_and(|node| node.mask & bit != 0)
+            };
+            stack.extend(recorded.inputs.iter().map(|input| input.node).filter(wanted));
         }
         pending.sort_unstable();
         pending
@@ -249,12 +250,11 @@ fn advance(tangents: &mut Vec<State>, index: u32) -> Result<()> {
         let recorded = session.list.recorded(index as usize).expect("the first node of an op");
         let operands: SmallVec<[Operand; 3]> =
             recorded.inputs.iter().chain(recorded.outputs).cloned().collect();
-        let tangent = |place: Place| match session.node(place).and_then(|(i, _)| tangents.get(i as usize)) {
+        let tangent = |input: &Operand| match tangents.get(input.node as usize) {
             Some(State::Known(tangent)) => tangent.clone(),
             _ => None,
         };
-        let inputs: SmallVec<[Option<Tensor>; 4]> =
-            recorded.inputs.iter().map(|i| tangent(i.place())).collect();
+        let inputs: SmallVec<[Option<Tensor>; 4]> = recorded.inputs.iter().map(tangent).collect();
         (recorded.op.clone(), operands, inputs)
     });
     let (of_inputs, of_outputs) = operands.split_at(inputs.len());

@@ -137,6 +137,11 @@ impl Session {
         }
     }
 
+    /// Whether the tape (or the trace) of `bit` lives; it may pause.
+    pub(crate) fn lives(&self, bit: u64) -> bool {
+        self.live & bit != 0
+    }
+
     /// Whether the tape of `bit` is the only one that lives.
     pub(crate) fn only(&self, bit: u64) -> bool {
         self.live == bit

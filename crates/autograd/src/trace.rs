@@ -37,7 +37,7 @@ impl Trace {
     /// # Errors
     /// [`ErrorKind::State`], if this thread records a trace already.
     pub fn new() -> Result<Trace> {
-        if session::recording() & TRACE != 0 {
+        if session::with(|s| s.lives(TRACE)) {
             let expected = "one trace at a time on one thread";
             return Err(Error::new(ErrorKind::State, "Trace", expected, "a trace within a trace"));
         }

@@ -27,6 +27,35 @@ impl Op for Cube {
     }
 }
 
+/// Traces in its `forward`.
+#[derive(Debug, Clone, Copy)]
+struct Tracing;
+
+impl Op for Tracing {
+    fn name(&self) -> &'static str {
+        "tracing"
+    }
+    fn forward(&self, inputs: &[&Array]) -> Result<Outputs> {
+        let _trace = Trace::new()?;
+        Ok([inputs[0].clone()].into())
+    }
+    fn saves(&self) -> Saves {
+        Saves::Nothing
+    }
+    fn vjp(&self, cx: &Vjp<'_>) -> Result<Gradients> {
+        Err(cx.no_gradient("a trace"))
+    }
+}
+
+#[test]
+fn an_op_begins_no_trace_within_a_trace() -> Result<()> {
+    let trace = Trace::new()?;
+    let y = scalar(2.0) * scalar(3.0);
+    assert_eq!(apply(Tracing, [&y]).unwrap_err().kind(), ErrorKind::State);
+    assert_eq!(trace.finish(&[&y])?.run()?[0].item()?, 6.0);
+    Ok(())
+}
+
 #[test]
 fn an_op_that_computes_with_tensors_is_one_op_of_a_trace() -> Result<()> {
     let trace = Trace::new()?;
